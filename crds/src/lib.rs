@@ -1,0 +1,45 @@
+//! The vocabulary of the HashInsight control plane: one file per kind with
+//! spec, status and typed state, and the conditions, reasons and names they
+//! share. `crds/yaml/` is generated from these types and a test fails on drift.
+//!
+//! This crate never talks to a cluster, reads a clock or touches a file.
+//!
+//! # Ready, per kind and phase
+//!
+//! | kind | phase | Ready | reason | also True |
+//! |---|---|---|---|---|
+//! | Tenant | being set up | `False` | `Provisioning` | `Reconciling` |
+//! | Tenant | in service | `True` | `Provisioned` | |
+//! | Tenant | suspension under way | `False` | `Suspending` | `Reconciling` |
+//! | Tenant | suspended | `True` | `Suspended` | |
+//! | Tenant | waits for a human | `False` | `PlanMissing`, `NamespaceTaken`, `RegionChanged`, `RegionNotServed`, `Unreadable` | `Stalled` |
+//! | Tenant | some parts failed, retried | `False` | `PermissionMissing`, `PartsFailed` | `Reconciling` |
+//! | Tenant | being released or erased | `False` | `Releasing`, `Erasing` | `Reconciling` |
+//! | TenantPlan | read by the operator | `True` | `Accepted` | |
+//! | TenantSummary | always | as its Tenant | as its Tenant | as its Tenant |
+//!
+//! # Immutable fields
+//!
+//! | field | why |
+//! |---|---|
+//! | `Tenant.spec.region` | the data lives there; moving it is a migration, not an edit |
+
+pub mod conditions;
+pub mod names;
+pub mod quantity;
+pub mod reasons;
+pub mod schema;
+pub mod tenant;
+pub mod tenant_plan;
+pub mod tenant_summary;
+
+pub use conditions::{Condition, ConditionStatus};
+pub use reasons::Reason;
+pub use tenant::{Tenant, TenantSpec, TenantStatus};
+pub use tenant_plan::{TenantPlan, TenantPlanSpec, TenantPlanStatus};
+pub use tenant_summary::{TenantSummary, TenantSummarySpec, TenantSummaryStatus};
+
+/// API group of every kind.
+pub const GROUP: &str = "hashinsight.net";
+/// The one served version.
+pub const VERSION: &str = "v1alpha1";

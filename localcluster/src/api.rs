@@ -1,0 +1,245 @@
+//! Size *api*: etcd, kube-apiserver and kube-controller-manager on loopback.
+
+use std::fs;
+use std::io::Write;
+use std::net::TcpListener;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use crate::certificates::{Authority, service_account_keys};
+use crate::processes::Processes;
+use crate::{Error, Programs, fetch};
+
+/// A port found free may be taken before it is used; then we try again.
+const ATTEMPTS: u32 = 4;
+const READY_WITHIN: Duration = Duration::from_secs(90);
+
+/// Everything but reads of leases, with who did it; tests and permission
+/// checks read it.
+const AUDIT_POLICY: &str = "\
+apiVersion: audit.k8s.io/v1
+kind: Policy
+omitStages: [RequestReceived]
+rules:
+- level: Metadata
+";
+
+/// A running API server with its store and controllers. Dropping it ends the
+/// daemons and removes its folder.
+pub struct Cluster {
+    folder: PathBuf,
+    programs: Programs,
+    authority: Authority,
+    server: String,
+    admin: PathBuf,
+    _processes: Processes,
+}
+
+impl Cluster {
+    /// Starts a cluster of size *api* and waits until it serves and its
+    /// controllers work.
+    pub fn start() -> Result<Self, Error> {
+        let programs = fetch()?;
+        let mut attempt = 1;
+        loop {
+            match Self::try_start(&programs) {
+                Err(Error::Daemon { tail, .. }) if attempt < ATTEMPTS && tail.contains("address already in use") => {
+                    attempt += 1
+                }
+                result => return result,
+            }
+        }
+    }
+
+    fn try_start(programs: &Programs) -> Result<Self, Error> {
+        let authority = Authority::new()?;
+        let folder = new_folder()?;
+        let mut processes = Processes::new(&folder)?;
+        let [client, peer, secure] = free_ports()?;
+        write_files(&folder, &authority)?;
+        let server = format!("https://127.0.0.1:{secure}");
+        let admin = write_kubeconfig(&folder, &authority, &server, "admin", &["system:masters"])?;
+        let manager = write_kubeconfig(&folder, &authority, &server, "system:kube-controller-manager", &[])?;
+
+        processes.start("etcd", etcd(programs, client, peer))?;
+        processes.start("kube-apiserver", apiserver(programs, client, secure))?;
+        let get = |path: &str| {
+            Command::new(programs.kubernetes("kubectl"))
+                .arg("--kubeconfig")
+                .arg(&admin)
+                .args(["get", "--raw", path])
+                .stdin(Stdio::null())
+                .stderr(Stdio::null())
+                .output()
+                .is_ok_and(|o| o.status.success() && (path != "/readyz" || o.stdout == b"ok"))
+        };
+        // Only a bare "ok" is ready: a body that lists failing checks holds the word too.
+        processes.wait("kube-apiserver", READY_WITHIN, || get("/readyz"))?;
+        processes.start("kube-controller-manager", controller_manager(programs, &manager))?;
+        // The controllers work once the first one that everything needs has acted.
+        let account = "/api/v1/namespaces/default/serviceaccounts/default";
+        processes.wait("kube-controller-manager", READY_WITHIN, || get(account))?;
+        Ok(Self { folder, programs: programs.clone(), authority, server, admin, _processes: processes })
+    }
+
+    /// Kubeconfig of a cluster administrator.
+    pub fn admin_kubeconfig(&self) -> &Path {
+        &self.admin
+    }
+
+    /// Writes and returns a kubeconfig for `user` in `groups`, with a client
+    /// certificate of this cluster.
+    pub fn kubeconfig_for(&self, user: &str, groups: &[&str]) -> Result<PathBuf, Error> {
+        write_kubeconfig(&self.folder, &self.authority, &self.server, user, groups)
+    }
+
+    /// The API server's audit log, one JSON object a line.
+    pub fn audit_log(&self) -> PathBuf {
+        self.folder.join("audit.log")
+    }
+
+    /// The folder that lives as long as the cluster.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// `kubectl` as administrator of this cluster.
+    pub fn kubectl(&self) -> Command {
+        let mut kubectl = Command::new(self.programs.kubernetes("kubectl"));
+        kubectl.env("KUBECONFIG", &self.admin);
+        kubectl
+    }
+
+    /// Where the programs are, kubectl among them.
+    pub fn programs(&self) -> &Programs {
+        &self.programs
+    }
+}
+
+fn new_folder() -> Result<PathBuf, Error> {
+    let folder = tempfile::Builder::new()
+        .prefix("hashinsight-localcluster-")
+        .tempdir()
+        .map_err(Error::file("create folder in", std::env::temp_dir()))?
+        .keep();
+    let data = folder.join("etcd");
+    fs::DirBuilder::new().mode(0o700).create(&data).map_err(Error::file("create folder", &data))?;
+    // The reaper compares working folders as the kernel spells them.
+    folder.canonicalize().map_err(Error::file("resolve", &folder))
+}
+
+fn free_ports<const N: usize>() -> Result<[u16; N], Error> {
+    let none = |source| Error::Spawn { program: "a server on a free loopback port".into(), source };
+    let mut held = Vec::new();
+    let mut ports = [0; N];
+    for port in &mut ports {
+        let listener = TcpListener::bind(("127.0.0.1", 0)).map_err(none)?;
+        *port = listener.local_addr().map_err(none)?.port();
+        held.push(listener);
+    }
+    Ok(ports)
+}
+
+fn write_files(folder: &Path, authority: &Authority) -> Result<(), Error> {
+    let server = authority.server()?;
+    let (private, public) = service_account_keys()?;
+    for (name, text) in [
+        ("ca.crt", authority.certificate()),
+        ("ca.key", authority.key()),
+        ("server.crt", server.certificate),
+        ("server.key", server.key),
+        ("accounts.key", private),
+        ("accounts.pub", public),
+        ("audit-policy.yaml", AUDIT_POLICY.to_owned()),
+    ] {
+        write_private(&folder.join(name), &text)?;
+    }
+    Ok(())
+}
+
+fn write_kubeconfig(
+    folder: &Path,
+    authority: &Authority,
+    server: &str,
+    user: &str,
+    groups: &[&str],
+) -> Result<PathBuf, Error> {
+    let identity = authority.client(user, groups)?;
+    let stem: String = user.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
+    let at = |extension: &str| folder.join(format!("{stem}.{extension}"));
+    write_private(&at("crt"), &identity.certificate)?;
+    write_private(&at("key"), &identity.key)?;
+    let text = format!(
+        "apiVersion: v1\nkind: Config\ncurrent-context: localcluster\n\
+         clusters:\n- name: localcluster\n  cluster: {{server: {server:?}, certificate-authority: {ca:?}}}\n\
+         users:\n- name: user\n  user: {{client-certificate: {certificate:?}, client-key: {key:?}}}\n\
+         contexts:\n- name: localcluster\n  context: {{cluster: localcluster, user: user}}\n",
+        ca = folder.join("ca.crt"),
+        certificate = at("crt"),
+        key = at("key"),
+    );
+    let path = at("kubeconfig");
+    write_private(&path, &text)?;
+    Ok(path)
+}
+
+fn write_private(path: &Path, text: &str) -> Result<(), Error> {
+    fs::OpenOptions::new()
+        .create(true)
+        .truncate(true)
+        .write(true)
+        .mode(0o600)
+        .open(path)
+        .and_then(|mut file| file.write_all(text.as_bytes()))
+        .map_err(Error::file("write", path))
+}
+
+fn etcd(programs: &Programs, client: u16, peer: u16) -> Command {
+    let mut etcd = Command::new(programs.etcd());
+    let (client, peer) = (format!("http://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}"));
+    etcd.args(["--name=default", "--data-dir=etcd", "--unsafe-no-fsync", "--logger=zap", "--log-level=warn"])
+        .arg(format!("--listen-client-urls={client}"))
+        .arg(format!("--advertise-client-urls={client}"))
+        .arg(format!("--listen-peer-urls={peer}"))
+        .arg(format!("--initial-advertise-peer-urls={peer}"))
+        .arg(format!("--initial-cluster=default={peer}"));
+    etcd
+}
+
+fn apiserver(programs: &Programs, store: u16, secure: u16) -> Command {
+    let mut server = Command::new(programs.kubernetes("kube-apiserver"));
+    server.arg(format!("--etcd-servers=http://127.0.0.1:{store}")).arg(format!("--secure-port={secure}")).args([
+        "--bind-address=127.0.0.1",
+        "--advertise-address=127.0.0.1",
+        "--endpoint-reconciler-type=none",
+        "--service-cluster-ip-range=10.96.0.0/16",
+        "--authorization-mode=Node,RBAC",
+        "--allow-privileged",
+        "--client-ca-file=ca.crt",
+        "--tls-cert-file=server.crt",
+        "--tls-private-key-file=server.key",
+        "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+        "--service-account-key-file=accounts.pub",
+        "--service-account-signing-key-file=accounts.key",
+        "--audit-policy-file=audit-policy.yaml",
+        "--audit-log-path=audit.log",
+        "--audit-log-mode=blocking",
+    ]);
+    server
+}
+
+fn controller_manager(programs: &Programs, kubeconfig: &Path) -> Command {
+    let mut manager = Command::new(programs.kubernetes("kube-controller-manager"));
+    manager.arg("--kubeconfig").arg(kubeconfig).args([
+        "--leader-elect=false",
+        "--secure-port=0",
+        "--use-service-account-credentials",
+        "--root-ca-file=ca.crt",
+        "--cluster-signing-cert-file=ca.crt",
+        "--cluster-signing-key-file=ca.key",
+        "--service-account-private-key-file=accounts.key",
+    ]);
+    manager
+}

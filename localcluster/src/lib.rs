@@ -1,0 +1,23 @@
+//! A real Kubernetes on this one machine, for tests and demos.
+//!
+//! Size *api*: etcd, kube-apiserver and kube-controller-manager on loopback
+//! ports in a temporary folder; ready in seconds, many at once, gone with the
+//! process that started them. Programs are built from pinned Go modules or
+//! unpacked from Debian packages into the user's cache; nothing is installed
+//! on the system and no system service is touched.
+//!
+//! This crate holds no product knowledge and must never be needed in production.
+
+mod api;
+mod cache;
+mod certificates;
+mod components;
+mod error;
+mod processes;
+mod progress;
+
+pub use api::Cluster;
+pub use cache::cache_root;
+pub use components::{Programs, fetch};
+pub use error::Error;
+pub use progress::Progress;

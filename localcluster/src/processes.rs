@@ -1,0 +1,116 @@
+//! The daemons of one cluster and the promise that they go with it: a reaper
+//! shell in a process group of its own holds a pipe to us. When we end, in
+//! whatever way, the pipe closes and the reaper ends every daemon and removes
+//! the folder.
+
+use std::fs::File;
+use std::io::Write;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdin, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use crate::Error;
+use crate::error::tail;
+
+/// Reads process ids, a line each, until the pipe closes. A process counts as
+/// ours only while it works in our folder: ids are reused.
+const REAPER: &str = r#"
+pids=
+while read -r pid; do pids="$pids $pid"; done
+for pid in $pids; do
+  [ "$(readlink "/proc/$pid/cwd")" = "$1" ] && kill -KILL "$pid"
+done
+rm -rf "$1"
+"#;
+
+struct Daemon {
+    name: &'static str,
+    child: Child,
+}
+
+/// The running daemons of one cluster.
+pub(crate) struct Processes {
+    folder: PathBuf,
+    daemons: Vec<Daemon>,
+    reaper: Child,
+    pipe: Option<ChildStdin>,
+}
+
+impl Processes {
+    /// Takes `folder` into care: it is removed with the daemons.
+    pub(crate) fn new(folder: &Path) -> Result<Self, Error> {
+        let mut reaper = Command::new("sh")
+            .args(["-c", REAPER, "reaper"])
+            .arg(folder)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .spawn()
+            .map_err(|source| Error::Spawn { program: "sh".into(), source })?;
+        let pipe = reaper.stdin.take();
+        Ok(Self { folder: folder.to_owned(), daemons: Vec::new(), reaper, pipe })
+    }
+
+    /// Starts `command` as daemon `name`, its output in `<name>.log`.
+    pub(crate) fn start(&mut self, name: &'static str, mut command: Command) -> Result<(), Error> {
+        let log = self.log(name);
+        let output = File::create(&log).map_err(Error::file("create", &log))?;
+        let errors = output.try_clone().map_err(Error::file("create", &log))?;
+        let child = command
+            .current_dir(&self.folder)
+            .stdin(Stdio::null())
+            .stdout(output)
+            .stderr(errors)
+            .process_group(0)
+            .spawn()
+            .map_err(|source| Error::Spawn { program: name.into(), source })?;
+        if let Some(pipe) = &mut self.pipe {
+            writeln!(pipe, "{}", child.id()).map_err(Error::file("tell the reaper of", &log))?;
+        }
+        self.daemons.push(Daemon { name, child });
+        Ok(())
+    }
+
+    /// Polls `ready` until it is, no daemon having died, or fails at `limit`.
+    pub(crate) fn wait(
+        &mut self,
+        daemon: &'static str,
+        limit: Duration,
+        mut ready: impl FnMut() -> bool,
+    ) -> Result<(), Error> {
+        let begun = Instant::now();
+        while !ready() {
+            let ended =
+                self.daemons.iter_mut().find_map(|d| d.child.try_wait().ok().flatten().map(|status| (d.name, status)));
+            if let Some((name, status)) = ended {
+                return Err(self.failure(name, format!("ended early ({status})")));
+            }
+            if begun.elapsed() > limit {
+                return Err(self.failure(daemon, format!("was not ready within {} s", limit.as_secs())));
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Ok(())
+    }
+
+    fn failure(&self, daemon: &'static str, what: String) -> Error {
+        Error::Daemon { daemon, what, tail: tail(&self.log(daemon), 8) }
+    }
+
+    fn log(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.log"))
+    }
+}
+
+impl Drop for Processes {
+    fn drop(&mut self) {
+        for daemon in self.daemons.iter_mut().rev() {
+            let _ = daemon.child.kill();
+            let _ = daemon.child.wait();
+        }
+        drop(self.pipe.take());
+        let _ = self.reaper.wait();
+    }
+}
