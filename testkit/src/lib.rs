@@ -1,1 +1,13 @@
-//! x
+//! Test ground: real API servers with our kinds installed, a harness that
+//! starts and ends them, and the operator as a process. Development only;
+//! nothing that ships depends on it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says where")]
+
+mod ground;
+mod harness;
+mod operator;
+
+pub use ground::{Ground, Objects};
+pub use harness::{Body, eventually, main, stays};
+pub use operator::Operator;

@@ -1,2 +1,4 @@
 //! x
-fn main() {}
+fn main() {
+    for o in hashinsight_operator::rbac::objects("hashinsight-system") { println!("---\n{}", serde_json::to_string(&o).unwrap()); }
+}

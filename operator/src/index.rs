@@ -1,0 +1,148 @@
+//! An index of what a watch has shown, with bodies reduced by the caller.
+//! Newer versions win, so an answer to our own write may be put in at once
+//! and the watch's older echo changes nothing.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Whether the index may be believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Trust {
+    /// Nothing listed yet.
+    Pending,
+    /// Complete as of some moment.
+    Synced,
+    /// The watch is refused; the text says what is missing.
+    Refused(String),
+}
+
+#[derive(Clone, Debug)]
+struct Entry<V> {
+    version: u64,
+    value: V,
+}
+
+/// Values by key, as last seen.
+#[derive(Debug)]
+pub struct Index<K, V> {
+    entries: BTreeMap<K, Entry<V>>,
+    listed: Option<BTreeSet<K>>,
+    trust: Trust,
+}
+
+impl<K, V> Default for Index<K, V> {
+    fn default() -> Self {
+        Self { entries: BTreeMap::new(), listed: None, trust: Trust::Pending }
+    }
+}
+
+impl<K: Ord + Clone, V: PartialEq> Index<K, V> {
+    /// Whether the index may be believed.
+    pub const fn trust(&self) -> &Trust {
+        &self.trust
+    }
+
+    /// The watch was refused.
+    pub fn refuse(&mut self, missing: String) {
+        self.trust = Trust::Refused(missing);
+    }
+
+    /// A fresh list begins.
+    pub fn begin(&mut self) {
+        self.listed = Some(BTreeSet::new());
+    }
+
+    /// The fresh list is complete: what it did not hold is gone. Returns the
+    /// keys that went.
+    pub fn finish(&mut self) -> Vec<K> {
+        self.trust = Trust::Synced;
+        let Some(listed) = self.listed.take() else { return Vec::new() };
+        let gone: Vec<K> = self.entries.keys().filter(|k| !listed.contains(k)).cloned().collect();
+        for key in &gone {
+            self.entries.remove(key);
+        }
+        gone
+    }
+
+    /// Sees `value` at `version`. Returns whether that is news: before the
+    /// first list is complete nobody waits for any.
+    pub fn put(&mut self, key: K, version: u64, value: V) -> bool {
+        self.store(key, version, value) && self.trust != Trust::Pending
+    }
+
+    fn store(&mut self, key: K, version: u64, value: V) -> bool {
+        if let Some(listed) = &mut self.listed {
+            listed.insert(key.clone());
+        }
+        match self.entries.get_mut(&key) {
+            Some(entry) if version < entry.version => false,
+            Some(entry) => {
+                let changed = entry.value != value;
+                *entry = Entry { version, value };
+                changed
+            }
+            None => {
+                self.entries.insert(key, Entry { version, value });
+                true
+            }
+        }
+    }
+
+    /// Sees that `key` was deleted at `version`. Returns whether it was there.
+    pub fn remove(&mut self, key: &K, version: u64) -> bool {
+        let newer = self.entries.get(key).is_some_and(|entry| entry.version <= version);
+        newer && self.entries.remove(key).is_some()
+    }
+
+    /// The value as last seen.
+    pub fn get(&self, key: &K) -> Option<&V> {
+        self.entries.get(key).map(|entry| &entry.value)
+    }
+
+    /// All values.
+    pub fn values(&self) -> impl Iterator<Item = &V> {
+        self.entries.values().map(|entry| &entry.value)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn synced() -> Index<&'static str, &'static str> {
+        let mut index = Index::default();
+        index.finish();
+        index
+    }
+
+    #[test]
+    fn an_older_echo_changes_nothing() {
+        let mut index = synced();
+        assert!(index.put("a", 5, "new"));
+        assert!(!index.put("a", 4, "old"));
+        assert_eq!(index.get(&"a"), Some(&"new"));
+        assert!(!index.remove(&"a", 4), "an older deletion is of an earlier object");
+        assert!(index.remove(&"a", 6));
+    }
+
+    #[test]
+    fn equal_content_is_no_change() {
+        let mut index = synced();
+        index.put("a", 5, "same");
+        assert!(!index.put("a", 6, "same"));
+    }
+
+    #[test]
+    fn a_fresh_list_removes_what_it_does_not_hold() {
+        let mut index = Index::default();
+        assert_eq!(*index.trust(), Trust::Pending);
+        index.begin();
+        assert!(!index.put("a", 1, ()), "no news before the first list is complete");
+        index.put("b", 1, ());
+        assert!(index.finish().is_empty());
+        assert_eq!(*index.trust(), Trust::Synced);
+        index.begin();
+        index.put("b", 1, ());
+        assert_eq!(index.finish(), ["a"]);
+        assert_eq!(index.values().count(), 1);
+    }
+}

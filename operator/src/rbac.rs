@@ -1,0 +1,176 @@
+//! What the operator and its tenants may do: one table, from which the
+//! shipped roles are generated. A permission stands here with its reason or it
+//! is not granted.
+
+use hashinsight_crds::tenant::Role;
+use serde_json::{Value, json};
+
+use crate::kinds::{
+    BINDINGS, CLUSTER_ROLES, CRDS, EVENTS, Kind, LEASES, LIMITS, NAMESPACES, NODES, PLANS, PODS, POLICIES, QUOTAS,
+    SUMMARIES, TENANTS,
+};
+
+/// Name of the operator's roles and service account.
+pub const OPERATOR: &str = "hashinsight-operator";
+
+/// One permission of the operator.
+struct Grant {
+    kind: &'static Kind,
+    subresource: Option<&'static str>,
+    verbs: &'static [&'static str],
+    /// Only these objects; empty for all.
+    names: Vec<String>,
+    why: &'static str,
+}
+
+fn grant(kind: &'static Kind, verbs: &'static [&'static str], why: &'static str) -> Grant {
+    Grant { kind, subresource: None, verbs, names: Vec::new(), why }
+}
+
+fn status(kind: &'static Kind) -> Grant {
+    Grant { subresource: Some("status"), ..grant(kind, &["patch"], "status is written by the operator alone") }
+}
+
+/// CRDs the operator needs before it can work.
+pub const REQUIRED_CRDS: [&str; 3] =
+    ["tenants.hashinsight.net", "tenantplans.hashinsight.net", "tenantsummaries.hashinsight.net"];
+
+fn cluster_grants() -> Vec<Grant> {
+    let owned = "parts of a tenant: seen by watch, made and repaired by server-side apply";
+    vec![
+        grant(&TENANTS, &["list", "watch", "patch"], "patch is for the finalizer alone; the spec is the user's"),
+        status(&TENANTS),
+        grant(&PLANS, &["list", "watch"], "quotas of tenants"),
+        status(&PLANS),
+        grant(&SUMMARIES, &["list", "watch", "create", "patch", "delete"], owned),
+        status(&SUMMARIES),
+        grant(&NAMESPACES, &["get", "list", "watch", "create", "patch", "delete"], "a tenant's namespace; get is the fresh read before a removal"),
+        grant(&QUOTAS, &["list", "watch", "create", "patch"], owned),
+        grant(&LIMITS, &["list", "watch", "create", "patch"], owned),
+        grant(&POLICIES, &["list", "watch", "create", "patch"], owned),
+        grant(&BINDINGS, &["list", "watch", "create", "patch", "delete"], owned),
+        Grant {
+            names: Role::ALL.iter().map(|role| role.cluster_role()).collect(),
+            ..grant(&CLUSTER_ROLES, &["bind"], "binding the four tenant roles and no other; no escalate")
+        },
+        grant(&PODS, &["deletecollection"], "a suspended tenant runs no pod"),
+        grant(&NODES, &["list", "watch"], "region labels, by metadata alone"),
+        Grant {
+            names: REQUIRED_CRDS.map(str::to_owned).to_vec(),
+            ..grant(&CRDS, &["get"], "readiness names a missing CRD")
+        },
+    ]
+}
+
+/// In `default`, where events about cluster-scoped objects live.
+fn event_grants() -> Vec<Grant> {
+    vec![grant(&EVENTS, &["create"], "transitions of tenants")]
+}
+
+/// In the operator's own namespace.
+fn system_grants() -> Vec<Grant> {
+    vec![
+        grant(&LEASES, &["create"], "leadership; create cannot be limited by name"),
+        Grant { names: vec![crate::lease::NAME.to_owned()], ..grant(&LEASES, &["get", "update"], "leadership") },
+    ]
+}
+
+fn rule(grant: &Grant) -> Value {
+    let resource = match grant.subresource {
+        Some(subresource) => format!("{}/{subresource}", grant.kind.plural),
+        None => grant.kind.plural.to_owned(),
+    };
+    let mut rule = json!({"apiGroups": [grant.kind.group], "resources": [resource], "verbs": grant.verbs});
+    if !grant.names.is_empty() {
+        rule["resourceNames"] = json!(grant.names);
+    }
+    rule
+}
+
+fn role(kind: &str, metadata: &Value, rules: Vec<Value>) -> Value {
+    json!({"apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata, "rules": rules})
+}
+
+fn binding(kind: &str, metadata: &Value, role_kind: &str, role: &str, namespace: &str) -> Value {
+    json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": kind, "metadata": metadata,
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": role_kind, "name": role},
+        "subjects": [{"kind": "ServiceAccount", "name": OPERATOR, "namespace": namespace}],
+    })
+}
+
+/// What a tenant's role may do in the tenant's namespace. No role reads
+/// Secrets, and none writes what the operator owns.
+fn tenant_rules(role: Role) -> Vec<Value> {
+    let read = json!(["get", "list", "watch"]);
+    let mut rules = vec![json!({"apiGroups": [SUMMARIES.group], "resources": [SUMMARIES.plural], "verbs": read})];
+    if matches!(role, Role::Owner | Role::Operations) {
+        rules.push(json!({
+            "apiGroups": [""],
+            "resources": ["pods", "pods/log", "services", "configmaps", "events", "resourcequotas", "limitranges"],
+            "verbs": read,
+        }));
+    }
+    rules
+}
+
+/// The service account, roles and bindings of the operator in `namespace`, and
+/// the four tenant roles.
+pub fn objects(namespace: &str) -> Vec<Value> {
+    let named = json!({"name": OPERATOR});
+    let inside = |namespace: &str| json!({"name": OPERATOR, "namespace": namespace});
+    let rules = |grants: Vec<Grant>| grants.iter().map(rule).collect();
+    let mut all = vec![
+        json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": inside(namespace)}),
+        role("ClusterRole", &named, rules(cluster_grants())),
+        binding("ClusterRoleBinding", &named, "ClusterRole", OPERATOR, namespace),
+        role("Role", &inside("default"), rules(event_grants())),
+        binding("RoleBinding", &inside("default"), "Role", OPERATOR, namespace),
+        role("Role", &inside(namespace), rules(system_grants())),
+        binding("RoleBinding", &inside(namespace), "Role", OPERATOR, namespace),
+    ];
+    all.extend(Role::ALL.map(|r| role("ClusterRole", &json!({"name": r.cluster_role()}), tenant_rules(r))));
+    all
+}
+
+/// The operator's permissions as a table for people.
+pub fn table() -> String {
+    let scopes = [("cluster", cluster_grants()), ("namespace `default`", event_grants()), ("own namespace", system_grants())];
+    let mut text = String::from("| where | resource | verbs | why |\n|---|---|---|---|\n");
+    for (scope, grant) in scopes.iter().flat_map(|(scope, grants)| grants.iter().map(move |grant| (scope, grant))) {
+        let subresource = grant.subresource.map(|s| format!("/{s}")).unwrap_or_default();
+        let names = if grant.names.is_empty() { String::new() } else { format!(" named `{}`", grant.names.join("`, `")) };
+        text.push_str(&format!(
+            "| {scope} | {}.{}{subresource}{names} | {} | {} |\n",
+            grant.kind.plural,
+            grant.kind.group_or_core(),
+            grant.verbs.join(", "),
+            grant.why
+        ));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_reads_secrets_escalates_impersonates_or_uses_wildcards() {
+        let all = serde_json::to_string(&objects("ns")).unwrap();
+        for word in ["secrets", "escalate", "impersonate", "\"*\"", "cluster-admin"] {
+            assert!(!all.contains(word), "{word}");
+        }
+        let bind = cluster_grants().into_iter().find(|g| g.verbs.contains(&"bind")).unwrap();
+        assert_eq!(bind.names.len(), Role::ALL.len(), "bind must be limited by name");
+    }
+
+    #[test]
+    fn tenants_cannot_write_what_the_operator_owns() {
+        for role in Role::ALL {
+            for rule in tenant_rules(role) {
+                assert_eq!(rule["verbs"], json!(["get", "list", "watch"]), "{role:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,267 @@
+//! Wires everything: waits for what is needed, leads, watches, reconciles, and
+//! stops in order.
+
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::future::{self, FutureExt};
+use futures::stream::{self, StreamExt};
+use hashinsight_crds::{Tenant, TenantPlan};
+use kube::api::Api;
+use kube::core::DeserializeGuard;
+use kube::runtime::reflector::{self, ObjectRef};
+use kube::runtime::watcher::{self, Event, watcher};
+use kube::runtime::WatchStreamExt;
+use kube::{Client, Config, ResourceExt};
+use tokio::sync::{mpsc, watch};
+use tracing::info;
+
+use crate::api::{Server, Target};
+use crate::backoff::Backoff;
+use crate::ctx::{Clock, Ctx, OwnWrites};
+use crate::driver;
+use crate::health::Health;
+use crate::kinds::{CRDS, Kind, PLANS, TENANTS};
+use crate::lease::Candidate;
+use crate::metrics::Metrics;
+use crate::rbac::REQUIRED_CRDS;
+use crate::settings::Settings;
+use crate::tenant::cache::{Cache, follow_children, follow_namespaces, follow_nodes};
+use crate::tenant::part::Part;
+use crate::tenant::{TenantWorkflow, tenants_on};
+use crate::tenant_plan::PlanWorkflow;
+use crate::watch::{News, follow};
+use crate::{http, telemetry};
+
+/// Names of tenants that wait to be looked at; a full queue slows the watches
+/// that fill it.
+const TRIGGERS: usize = 1024;
+/// How often to look for a missing CRD.
+const CRD_POLL: Duration = Duration::from_secs(3);
+/// How long reconciles in flight may take to end on a stop.
+const DRAIN: Duration = Duration::from_secs(25);
+
+/// Why the operator ended, other than by request.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No usable cluster configuration.
+    #[error("no cluster to talk to: {0}. Run inside a cluster, or set KUBECONFIG")]
+    Config(#[from] Box<kube::config::InferConfigError>),
+    /// The client cannot be built.
+    #[error("the client for the API server cannot be built: {0}")]
+    Client(#[from] Box<kube::Error>),
+    /// The port cannot be had.
+    #[error("cannot listen on {address}: {source}; choose another with --listen")]
+    Listen {
+        /// As given.
+        address: std::net::SocketAddr,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// Metrics cannot be registered.
+    #[error("metrics cannot be registered: {0}")]
+    Metrics(#[from] prometheus::Error),
+    /// Telemetry cannot be set up.
+    #[error(transparent)]
+    Telemetry(#[from] telemetry::Error),
+    /// Signals cannot be received, or the runtime cannot start.
+    #[error("the runtime cannot start: {0}")]
+    Runtime(#[from] std::io::Error),
+    /// Another replica leads now; this one must not go on.
+    #[error("the lease was lost; another replica works on")]
+    LeaseLost,
+}
+
+/// Runs the operator until `stop` resolves.
+pub async fn run(settings: Settings, stop: impl Future<Output = ()> + Send + 'static) -> Result<(), Error> {
+    let mut config = Config::infer().await.map_err(Box::new)?;
+    // One backoff only, ours; and it must see every refusal.
+    config.default_retry = false;
+    let client = Client::try_from(config).map_err(Box::new)?;
+    let metrics = Metrics::new()?;
+    let ctx = Arc::new(Ctx {
+        server: Server::new(client, metrics.clone()),
+        clock: Clock::system(),
+        metrics,
+        health: Health::default(),
+        backoff: Backoff::default(),
+        own_writes: OwnWrites::default(),
+        regions: settings.region_set(),
+    });
+    let listener = tokio::net::TcpListener::bind(settings.listen)
+        .await
+        .map_err(|source| Error::Listen { address: settings.listen, source })?;
+    let server = axum::serve(listener, http::router(Arc::clone(&ctx)));
+    info!(address = %settings.listen, version = env!("CARGO_PKG_VERSION"), "serving probes and metrics");
+    let work = lead(settings, Arc::clone(&ctx), stop.shared());
+    tokio::select! {
+        result = work => result,
+        served = async { server.await } => served.map_err(Error::Runtime),
+    }
+}
+
+async fn lead(settings: Settings, ctx: Arc<Ctx>, stop: future::Shared<impl Future<Output = ()> + Send + 'static>) -> Result<(), Error> {
+    let candidate = Candidate { ctx: &ctx, namespace: settings.namespace.clone(), me: settings.identity.clone() };
+    let begin = async {
+        crds_present(&ctx).await;
+        ctx.health.started();
+        candidate.acquire().await;
+    };
+    tokio::select! {
+        () = begin => {}
+        () = stop.clone() => return Ok(()),
+    }
+    ctx.metrics.leader.set(1);
+    let (ending, ended) = watch::channel(false);
+    let mut work = std::pin::pin!(control(settings, Arc::clone(&ctx), ended));
+    let lost = tokio::select! {
+        () = &mut work => false,
+        () = candidate.keep() => true,
+        () = stop => false,
+    };
+    ctx.metrics.leader.set(0);
+    if lost {
+        // Nothing in flight may end after another has begun.
+        return Err(Error::LeaseLost);
+    }
+    info!("stopping: no new work, waiting for what runs");
+    ending.send_replace(true);
+    if tokio::time::timeout(DRAIN, work).await.is_err() {
+        tracing::warn!("some work did not end in time; the next leader takes it up");
+    }
+    candidate.release().await;
+    Ok(())
+}
+
+/// Waits until every CRD is there; readiness names those that are not.
+async fn crds_present(ctx: &Ctx) {
+    for name in REQUIRED_CRDS {
+        let what = format!("CustomResourceDefinition {name} is missing: kubectl apply -f crds/yaml/");
+        let mut told = false;
+        loop {
+            let found = ctx.server.get(Target { kind: &CRDS, namespace: None, name }).await;
+            let problem = match found {
+                Ok(Some(_)) => break,
+                Ok(None) => what.clone(),
+                Err(error) => error.to_string(),
+            };
+            if !told {
+                told = true;
+                tracing::warn!(problem, "waiting");
+            }
+            ctx.health.missing(&what, true);
+            tokio::time::sleep(CRD_POLL).await;
+        }
+        ctx.health.missing(&what, false);
+    }
+}
+
+/// A stream of root objects that fills `writer` and tells `on_event` of each.
+fn objects<K>(
+    api: Api<DeserializeGuard<K>>,
+    writer: reflector::store::Writer<DeserializeGuard<K>>,
+    kind: &'static Kind,
+    ctx: Arc<Ctx>,
+    mut on_event: impl FnMut(&Event<DeserializeGuard<K>>) + Send + 'static,
+) -> impl futures::Stream<Item = watcher::Result<DeserializeGuard<K>>> + Send + 'static
+where
+    K: kube::Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
+{
+    let (events, incoming) = mpsc::channel(64);
+    let feed = async move {
+        let mut news = Box::pin(follow(watcher(api, watcher::Config::default()), kind, &ctx));
+        while let Some(news) = news.next().await {
+            if let News::Event(event) = news
+                && events.send(Ok(event)).await.is_err()
+            {
+                return;
+            }
+        }
+    };
+    let fed = stream::once(feed).filter_map(|()| future::ready(None));
+    let incoming = stream::unfold(incoming, |mut incoming| async { Some((incoming.recv().await?, incoming)) });
+    stream::select(fed, incoming)
+        .modify(|object| object.managed_fields_mut().clear())
+        .reflect(writer)
+        .inspect(move |event| {
+            if let Ok(event) = event {
+                on_event(event);
+            }
+        })
+        .applied_objects()
+}
+
+/// Runs the controllers and the watches they need until `ended` turns true.
+async fn control(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receiver<bool>) {
+    let client = ctx.server.client();
+    let (tenants, tenant_writer) = reflector::store();
+    let (plans, plan_writer) = reflector::store();
+    let (triggers, named) = mpsc::channel::<String>(TRIGGERS);
+    let (all, everyone) = mpsc::channel::<()>(1);
+    let (plan_changed, changed_plans) = mpsc::channel::<String>(TRIGGERS);
+    let over = |mut ended: watch::Receiver<bool>| async move { drop(ended.wait_for(|over| *over).await) };
+
+    let gone = Arc::clone(&ctx);
+    let tenant_objects = objects(Api::<DeserializeGuard<Tenant>>::all(client.clone()), tenant_writer, &TENANTS, Arc::clone(&ctx), move |event| {
+        if let Event::Delete(tenant) = event {
+            gone.metrics.stand(&tenant.uid().unwrap_or_default(), None);
+        }
+    });
+    let everyone_on_plan = all.clone();
+    let plan_objects = objects(Api::<DeserializeGuard<TenantPlan>>::all(client), plan_writer, &PLANS, Arc::clone(&ctx), move |event| {
+        if let Event::Apply(plan) | Event::InitApply(plan) | Event::Delete(plan) = event {
+            // A full queue is no loss: then every tenant is looked at.
+            if plan_changed.try_send(plan.name_any()).is_err() {
+                let _ = everyone_on_plan.try_send(());
+            }
+        }
+    });
+
+    let cache = Arc::new(Cache::default());
+    let mut feeds: Vec<future::BoxFuture<'static, ()>> = vec![
+        follow_namespaces(Arc::clone(&cache), Arc::clone(&ctx), triggers.clone()).boxed(),
+        follow_nodes(Arc::clone(&cache), Arc::clone(&ctx), all).boxed(),
+    ];
+    for kind in Part::KINDS {
+        feeds.push(follow_children(kind, Arc::clone(&cache), Arc::clone(&ctx), triggers.clone()).boxed());
+    }
+
+    let plan_run = driver::run(
+        PlanWorkflow,
+        Arc::clone(&ctx),
+        settings.concurrency,
+        plan_objects,
+        plans.clone(),
+        stream::pending(),
+        over(ended.clone()),
+    );
+    let workflow = TenantWorkflow { cache: Arc::clone(&cache), plans: plans.clone(), system_namespace: settings.namespace };
+    let wakes = wakes(named, everyone, changed_plans, tenants.clone());
+    let tenant_run = async {
+        // Before everything was listed, what is there might look missing.
+        cache.settled().await;
+        let _ = plans.wait_until_ready().await;
+        driver::run(workflow, Arc::clone(&ctx), settings.concurrency, tenant_objects, tenants, wakes, over(ended)).await;
+    };
+    tokio::select! {
+        _ = future::join(plan_run, tenant_run) => {}
+        _ = future::join_all(feeds) => {}
+    }
+}
+
+/// References of the tenants that something else gives reason to look at.
+fn wakes(
+    named: mpsc::Receiver<String>,
+    everyone: mpsc::Receiver<()>,
+    changed_plans: mpsc::Receiver<String>,
+    tenants: reflector::Store<DeserializeGuard<Tenant>>,
+) -> impl futures::Stream<Item = ObjectRef<DeserializeGuard<Tenant>>> + Send + 'static {
+    let named = stream::unfold(named, |mut rx| async { Some((rx.recv().await?, rx)) });
+    let on_plan = tenants.clone();
+    let by_plan = stream::unfold(changed_plans, |mut rx| async { Some((rx.recv().await?, rx)) })
+        .flat_map(move |plan| stream::iter(tenants_on(&plan, &on_plan)));
+    let by_region = stream::unfold(everyone, |mut rx| async { Some((rx.recv().await?, rx)) })
+        .flat_map(move |()| stream::iter(tenants.state().into_iter().map(|tenant| tenant.name_any()).collect::<Vec<_>>()));
+    stream::select(named, stream::select(by_plan, by_region)).map(|name| ObjectRef::new(&name))
+}
