@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 /// 128 bits of a SHA-256 over a canonical form.
@@ -10,8 +10,9 @@ use sha2::{Digest as _, Sha256};
 pub struct Digest([u8; 16]);
 
 impl Digest {
-    /// Digest of `value` with object keys in order and nulls left out, so that
-    /// two spellings of one object agree.
+    /// Digest of `value` with object keys in order, and nulls and empty lists
+    /// left out as the API server leaves them out, so that two spellings of one
+    /// object agree.
     pub fn of(value: &Value) -> Self {
         let mut text = String::new();
         canonical(value, &mut text);
@@ -26,7 +27,7 @@ fn canonical(value: &Value, out: &mut String) {
     match value {
         Value::Object(map) => {
             out.push('{');
-            let sorted: BTreeMap<_, _> = map.iter().filter(|(_, v)| !v.is_null()).collect();
+            let sorted: BTreeMap<_, _> = map.iter().filter(|(_, v)| !v.is_null() && **v != json!([])).collect();
             for (key, value) in sorted {
                 out.push_str(&Value::from(key.as_str()).to_string());
                 out.push(':');
@@ -61,12 +62,11 @@ pub fn short_hash(parts: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
 
     #[test]
     fn spelling_does_not_matter_and_content_does() {
         let a = Digest::of(&json!({"b": [1, {"y": 2, "x": null}], "a": "t"}));
-        assert_eq!(a, Digest::of(&json!({"a": "t", "b": [1, {"y": 2}]})));
+        assert_eq!(a, Digest::of(&json!({"a": "t", "b": [1, {"y": 2}], "c": []})));
         assert_ne!(a, Digest::of(&json!({"a": "t", "b": [{"y": 2}, 1]})));
         assert_ne!(Digest::of(&json!(["a,b"])), Digest::of(&json!(["a", "b"])));
     }

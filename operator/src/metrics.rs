@@ -57,7 +57,7 @@ impl Metrics {
                 .buckets(vec![0.001, 0.005, 0.025, 0.1, 0.5, 2.0, 10.0, 60.0]),
             &["controller"],
         )?;
-        let leader = IntGauge::new("leader", "1 while this replica leads.")?;
+        let leader = IntGauge::new("leader", "Whether this replica leads.")?;
         let tenants = IntGaugeVec::new(Opts::new("tenants", "Tenants by workflow state."), &["state"])?;
         let oldest_stuck = Gauge::new("oldest_stuck_seconds", "How long the tenant longest not Ready has not been.")?;
         registry.register(Box::new(duration.clone()))?;

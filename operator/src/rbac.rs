@@ -45,7 +45,7 @@ fn cluster_grants() -> Vec<Grant> {
         grant(&SUMMARIES, &["list", "watch", "create", "patch", "delete"], owned),
         status(&SUMMARIES),
         grant(&NAMESPACES, &["get", "list", "watch", "create", "patch", "delete"], "a tenant's namespace; get is the fresh read before a removal"),
-        grant(&QUOTAS, &["list", "watch", "create", "patch"], owned),
+        grant(&QUOTAS, &["list", "watch", "create", "patch", "delete"], owned),
         grant(&LIMITS, &["list", "watch", "create", "patch"], owned),
         grant(&POLICIES, &["list", "watch", "create", "patch"], owned),
         grant(&BINDINGS, &["list", "watch", "create", "patch", "delete"], owned),

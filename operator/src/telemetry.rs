@@ -55,7 +55,7 @@ pub fn init(settings: &Settings) -> Result<Guard, Error> {
         .map_err(|source| Error::Filter { filter: settings.log_filter.clone(), source })?;
     let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match settings.log_format {
-        LogFormat::Json => lines.json().flatten_event(true).with_filter(filter).boxed(),
+        LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed(),
         LogFormat::Text => lines.with_filter(filter).boxed(),
     };
     let provider = settings.otlp_endpoint.as_deref().map(|endpoint| tracer(endpoint, &settings.identity)).transpose()?;

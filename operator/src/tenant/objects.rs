@@ -110,6 +110,8 @@ pub fn network(owner: Owner<'_>, system_namespace: &str) -> Value {
     object(Part::Network, owner, json!({"spec": {
         "podSelector": {},
         "policyTypes": ["Ingress", "Egress"],
+        // Stated although empty: what we do not state, another may.
+        "ingress": [],
         "egress": [
             {
                 "to": to("kube-system", json!({"matchLabels": {"k8s-app": "kube-dns"}})),

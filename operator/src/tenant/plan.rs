@@ -268,9 +268,7 @@ impl Plan {
 /// The step, if any, that brings one part from what is there to what is wanted.
 fn place(part: Part, desired: Option<Value>, there: Option<&ChildSeen>) -> Option<Step> {
     match (desired, there) {
-        (Some(object), Some(seen)) if seen.facts == (Facts::Binding { role_ref_right: false }) => {
-            Some(Step::Replace(part, seen.uid.clone(), object))
-        }
+        (Some(object), Some(seen)) if seen.misbuilt => Some(Step::Replace(part, seen.uid.clone(), object)),
         (Some(object), Some(seen)) => (seen.digest != desired_digest(part, &object)).then_some(Step::Apply(part, object)),
         (Some(object), None) => Some(Step::Apply(part, object)),
         // A quota is not wanted only while its plan was never known.

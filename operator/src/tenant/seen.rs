@@ -79,6 +79,9 @@ pub struct ChildSeen {
     pub uid: String,
     /// Digest of what we own in it.
     pub digest: Digest,
+    /// A field that cannot be changed is not what it should be; only replacing
+    /// the object helps.
+    pub misbuilt: bool,
     /// What else plans need of it.
     pub facts: Facts,
 }
@@ -97,12 +100,6 @@ pub enum Facts {
         /// What is in use, as the quota spells it: CPU, memory, pods.
         used: [String; 3],
     },
-    /// Of a binding: it refers to the role it should. The reference of a
-    /// binding cannot be changed, only replaced.
-    Binding {
-        /// Whether it does.
-        role_ref_right: bool,
-    },
     /// Of a summary.
     Summary {
         /// Its generation.
@@ -115,12 +112,13 @@ pub enum Facts {
 }
 
 impl ChildSeen {
-    /// Reduces an object. `None` when it is not a part of a tenant.
+    /// Reduces an object.
     pub fn of(object: &DynamicObject, part: Part) -> Self {
         let body = &object.data;
         Self {
             uid: object.metadata.uid.clone().unwrap_or_default(),
             digest: digest(part, &json!(object.metadata.labels), body),
+            misbuilt: misbuilt(part, body),
             facts: facts(part, object),
         }
     }
@@ -175,11 +173,19 @@ fn amounts(value: &Value) -> Value {
     }
 }
 
+/// The role of a binding and the scopes of a quota cannot be changed.
+fn misbuilt(part: Part, body: &Value) -> bool {
+    match part {
+        Part::Access(role) => body.get("roleRef") != Some(&role_ref(role)),
+        Part::Quota => ["scopes", "scopeSelector"].iter().any(|key| body.pointer(&format!("/spec/{key}")).is_some()),
+        Part::Limits | Part::Network | Part::Summary => false,
+    }
+}
+
 fn facts(part: Part, object: &DynamicObject) -> Facts {
     let body = &object.data;
     match part {
-        Part::Limits | Part::Network => Facts::None,
-        Part::Access(role) => Facts::Binding { role_ref_right: body.get("roleRef") == Some(&role_ref(role)) },
+        Part::Limits | Part::Network | Part::Access(_) => Facts::None,
         Part::Quota => {
             let of = |section: &str, key: &str| {
                 body.pointer(&format!("/status/{section}"))

@@ -1,0 +1,137 @@
+//! What is changed by hand comes back; what is not ours stays.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testkit::stays;
+
+use crate::stage::Stage;
+
+const PARTS: [&str; 5] = [
+    "ResourceQuota/tenant-drift/hashinsight",
+    "LimitRange/tenant-drift/hashinsight",
+    "NetworkPolicy/tenant-drift/hashinsight",
+    "RoleBinding/tenant-drift/hashinsight-owner",
+    "TenantSummary/tenant-drift/summary",
+];
+
+/// What of an object we own; versions and times aside.
+fn owned(object: &Value) -> Value {
+    let labels = &object["metadata"]["labels"];
+    json!([labels, object["spec"], object["roleRef"], object["subjects"], object["status"]["conditions"], object["status"]["plan"]])
+}
+
+pub async fn every_owned_field_and_object_comes_back(stage: Arc<Stage>) {
+    let ada = json!({"members": [{"role": "Owner", "kind": "User", "name": "ada@drift.example"}]});
+    stage.tenant("drift", ada, "Provisioned").await;
+    let admin = stage.admin();
+    let tenant = admin.must("Tenant/drift").await;
+    let repairs = || stage.operator().get("/metrics").unwrap().1.lines().filter(|l| l.contains("repairs_total{")).count();
+    for path in PARTS {
+        admin.until(path, |_| true).await;
+    }
+    stage.quiet("drift").await;
+
+    for path in PARTS {
+        let before = owned(&admin.must(path).await);
+        admin.delete(path).await.unwrap();
+        admin.until(path, |now| owned(now) == before).await;
+        let label = json!({"metadata": {"labels": {"hashinsight.net/tenant-id": "forged", "app.kubernetes.io/managed-by": null}}});
+        admin.merge(path, label).await.unwrap();
+        admin.until(path, |now| owned(now) == before).await;
+    }
+    let changes = [
+        (PARTS[0], json!({"spec": {"hard": {"pods": "999", "requests.cpu": "64"}}})),
+        (PARTS[0], json!({"spec": {"hard": {"services.nodeports": null}}})),
+        (PARTS[1], json!({"spec": {"limits": [{"type": "Container", "default": {"cpu": "64"}}]}})),
+        (PARTS[2], json!({"spec": {"policyTypes": ["Ingress"], "ingress": [{}]}})),
+        (PARTS[2], json!({"spec": {"egress": [{}]}})),
+        (PARTS[3], json!({"subjects": [{"apiGroup": "rbac.authorization.k8s.io", "kind": "Group", "name": "system:authenticated"}]})),
+    ];
+    for (path, change) in changes {
+        let before = owned(&admin.must(path).await);
+        admin.merge(path, change).await.unwrap();
+        admin.until(path, |now| owned(now) == before).await;
+    }
+    assert!(repairs() >= 4, "repairs are counted by kind");
+
+    // A binding's role cannot be changed, but the whole binding can be swapped.
+    let mut swapped = admin.must(PARTS[3]).await;
+    let before = owned(&swapped);
+    admin.delete(PARTS[3]).await.unwrap();
+    swapped["roleRef"]["name"] = json!("cluster-admin");
+    swapped["metadata"] = json!({"name": "hashinsight-owner", "namespace": "tenant-drift", "labels": swapped["metadata"]["labels"]});
+    // Ours may be back already; then there is nothing to swap in.
+    let _ = admin.create(swapped).await;
+    admin.until(PARTS[3], |now| owned(now) == before).await;
+    let mut scoped = admin.must(PARTS[0]).await;
+    let before = owned(&scoped);
+    admin.delete(PARTS[0]).await.unwrap();
+    scoped["spec"] = json!({"hard": {"pods": "20"}, "scopes": ["BestEffort"]});
+    scoped["metadata"] = json!({"name": "hashinsight", "namespace": "tenant-drift", "labels": scoped["metadata"]["labels"]});
+    let _ = admin.create(scoped).await;
+    admin.until(PARTS[0], |now| owned(now) == before).await;
+
+    admin.merge_status(PARTS[4], json!({"status": {"plan": "forged"}})).await.unwrap();
+    admin.until(PARTS[4], |now| now["status"]["plan"] == "standard").await;
+    admin.merge_status("Tenant/drift", json!({"status": {"id": "t00000000000000000000", "namespace": "kube-system"}})).await.unwrap();
+    admin.until("Tenant/drift", |now| now["status"]["namespace"] == "tenant-drift").await;
+    stage.quiet("drift").await;
+    assert_eq!(admin.must("Tenant/drift").await["spec"], tenant["spec"], "the spec is the user's");
+}
+
+pub async fn marks_of_ownership_repair_each_other(stage: Arc<Stage>) {
+    let tenant = stage.tenant("marked", json!({}), "Provisioned").await;
+    let admin = stage.admin();
+    let whole = |tenant: Value| {
+        move |namespace: &Value| {
+            namespace.pointer("/metadata/annotations/hashinsight.net~1claimed-by") == Some(&tenant["metadata"]["uid"])
+                && namespace.pointer("/metadata/labels/hashinsight.net~1tenant-id") == Some(&tenant["status"]["id"])
+                && namespace.pointer("/metadata/labels/pod-security.kubernetes.io~1enforce") == Some(&json!("restricted"))
+                && namespace.pointer("/metadata/labels/hashinsight.net~1region") == Some(&json!("us-west-2"))
+        }
+    };
+    for change in [
+        json!({"annotations": {"hashinsight.net/claimed-by": null}}),
+        json!({"annotations": {"hashinsight.net/claimed-by": "somebody-else"}}),
+        json!({"labels": {"hashinsight.net/tenant-id": "forged"}}),
+        json!({"labels": {"hashinsight.net/tenant": null, "app.kubernetes.io/managed-by": null, "hashinsight.net/region": null}}),
+        json!({"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}),
+    ] {
+        admin.merge("Namespace/tenant-marked", json!({"metadata": change})).await.unwrap();
+        admin.until("Namespace/tenant-marked", whole(tenant.clone())).await;
+    }
+    // Somebody deletes the namespace whole.
+    admin.delete("Namespace/tenant-marked").await.unwrap();
+    let old = admin.get("Namespace/tenant-marked").await.unwrap().map(|ns| ns["metadata"]["uid"].clone());
+    admin.until("Namespace/tenant-marked", |ns| Some(ns["metadata"]["uid"].clone()) != old && whole(tenant.clone())(ns)).await;
+    let again = stage.reason("marked", "Provisioned").await;
+    assert_eq!(again["status"]["id"], tenant["status"]["id"], "identity outlives the namespace");
+    stage.admin().until("ResourceQuota/tenant-marked/hashinsight", |_| true).await;
+}
+
+pub async fn what_the_customer_added_is_left_alone(stage: Arc<Stage>) {
+    stage.tenant("custom", json!({}), "Provisioned").await;
+    let admin = stage.admin();
+    let quota = "ResourceQuota/tenant-custom/hashinsight";
+    let added = json!({"metadata": {"labels": {"team": "blue"}}, "spec": {"hard": {"secrets": "5"}}});
+    let theirs = admin.merge(quota, added).await.unwrap();
+    let own = json!({
+        "apiVersion": "v1", "kind": "ResourceQuota",
+        "metadata": {"name": "theirs", "namespace": "tenant-custom", "labels": {"app.kubernetes.io/managed-by": "hashinsight-operator"}},
+        "spec": {"hard": {"pods": "3"}},
+    });
+    let other = admin.create(own).await.unwrap();
+    stays("what the customer added", Duration::from_secs(3), || async {
+        let quota = admin.must(quota).await;
+        if quota["metadata"]["labels"]["team"] != "blue" || quota["spec"]["hard"]["secrets"] != "5" {
+            return Err(quota.to_string());
+        }
+        admin.must("ResourceQuota/tenant-custom/theirs").await;
+        Ok(())
+    })
+    .await;
+    assert_eq!(theirs["spec"]["hard"]["secrets"], "5");
+    assert_eq!(other["metadata"]["name"], "theirs");
+}

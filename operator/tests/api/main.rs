@@ -1,0 +1,57 @@
+//! The operator binary against real API servers, with exactly the rights its
+//! table of permissions grants. Most tests share one server and one operator;
+//! those that turn something off have their own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says where")]
+
+mod alone;
+mod deletion;
+mod drift;
+mod leadership;
+mod lifecycle;
+mod stage;
+mod start;
+mod world;
+
+use std::process::ExitCode;
+
+use futures::FutureExt;
+use testkit::Body;
+
+use stage::Stage;
+
+macro_rules! tests {
+    ($($module:ident :: $name:ident),* $(,)?) => {
+        [$((concat!(stringify!($module), "::", stringify!($name)), (|stage| $module::$name(stage).boxed()) as Body<Stage>)),*]
+    };
+}
+
+fn main() -> ExitCode {
+    testkit::main(
+        || Stage::shared().boxed(),
+        &tests![
+            alone::a_missing_permission_is_named_and_heals_by_itself,
+            alone::an_unreadable_object_blocks_nobody_else,
+            alone::in_steady_state_the_operator_calls_for_its_lease_alone,
+            alone::a_watch_that_was_refused_at_start_heals,
+            leadership::one_of_two_leads_and_the_other_takes_over,
+            start::readiness_names_a_missing_crd,
+            start::bad_settings_are_refused_in_one_sentence,
+            start::traces_reach_the_collector_that_is_named,
+            world::regions_are_proven_by_nodes_and_configuration,
+            lifecycle::a_tenant_becomes_ready_with_all_its_parts,
+            lifecycle::people_get_access_and_lose_it_in_seconds,
+            lifecycle::a_plan_that_comes_later_or_changes_is_followed,
+            lifecycle::a_suspended_tenant_runs_no_pod_and_keeps_its_objects,
+            lifecycle::use_of_the_quota_is_shown_to_the_tenant,
+            lifecycle::a_namespace_of_somebody_else_is_never_touched,
+            drift::every_owned_field_and_object_comes_back,
+            drift::marks_of_ownership_repair_each_other,
+            drift::what_the_customer_added_is_left_alone,
+            deletion::a_retained_tenant_is_taken_up_again,
+            deletion::an_erased_tenant_leaves_nothing,
+            deletion::an_erasure_names_what_holds_it_up,
+            deletion::a_retained_region_cannot_change,
+        ],
+    )
+}
