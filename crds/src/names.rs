@@ -42,10 +42,8 @@ pub fn tenant_of_namespace(namespace: &str) -> Option<&str> {
 /// hash of the uid, fit for labels, database roles, key aliases and URIs.
 pub fn tenant_id(uid: &str) -> String {
     let digest = Sha256::new().chain_update(b"hashinsight.net/tenant-id\0").chain_update(uid.as_bytes()).finalize();
-    digest.iter().take(10).fold(String::from("t"), |mut id, byte| {
-        id.push_str(&format!("{byte:02x}"));
-        id
-    })
+    let hex: String = digest.iter().take(10).map(|byte| format!("{byte:02x}")).collect();
+    format!("t{hex}")
 }
 
 #[cfg(test)]

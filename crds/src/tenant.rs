@@ -118,7 +118,7 @@ pub struct QuotaOverrides {
     #[schemars(length(min = 1, max = 20))]
     #[x_kube(validation = Rule::new("isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))").message("memory must be a quantity above zero, such as \"32Gi\""))]
     pub memory: Option<String>,
-    /// Pods.
+    /// Pods that exist at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 1, max = 100_000))]
     pub pods: Option<i32>,

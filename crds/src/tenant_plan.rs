@@ -62,7 +62,7 @@ pub struct Quotas {
     #[schemars(length(min = 1, max = 20))]
     #[x_kube(validation = Rule::new("isQuantity(self) && quantity(self).isGreaterThan(quantity('0'))").message("memory must be a quantity above zero, such as \"32Gi\""))]
     pub memory: String,
-    /// Pods.
+    /// Pods that exist at once.
     #[schemars(range(min = 1, max = 100_000))]
     pub pods: i32,
 }

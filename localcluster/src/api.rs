@@ -46,7 +46,7 @@ impl Cluster {
         loop {
             match Self::try_start(&programs) {
                 Err(Error::Daemon { tail, .. }) if attempt < ATTEMPTS && tail.contains("address already in use") => {
-                    attempt += 1
+                    attempt += 1;
                 }
                 result => return result,
             }
@@ -173,12 +173,12 @@ fn write_kubeconfig(
     write_private(&at("key"), &identity.key)?;
     let text = format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: localcluster\n\
-         clusters:\n- name: localcluster\n  cluster: {{server: {server:?}, certificate-authority: {ca:?}}}\n\
-         users:\n- name: user\n  user: {{client-certificate: {certificate:?}, client-key: {key:?}}}\n\
+         clusters:\n- name: localcluster\n  cluster: {{server: \"{server}\", certificate-authority: \"{ca}\"}}\n\
+         users:\n- name: user\n  user: {{client-certificate: \"{certificate}\", client-key: \"{key}\"}}\n\
          contexts:\n- name: localcluster\n  context: {{cluster: localcluster, user: user}}\n",
-        ca = folder.join("ca.crt"),
-        certificate = at("crt"),
-        key = at("key"),
+        ca = folder.join("ca.crt").display(),
+        certificate = at("crt").display(),
+        key = at("key").display(),
     );
     let path = at("kubeconfig");
     write_private(&path, &text)?;

@@ -1,5 +1,7 @@
 //! `localcluster`: a real Kubernetes on this one machine.
 
+#![allow(clippy::disallowed_methods, reason = "a launcher works on files, processes and time")]
+
 use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 

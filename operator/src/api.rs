@@ -4,14 +4,14 @@
 use std::future::Future;
 use std::time::Duration;
 
+use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::api::events::v1::Event;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
-use k8s_openapi::api::core::v1::ObjectReference;
 use k8s_openapi::jiff::Timestamp;
+use kube::Client;
 use kube::api::{
     Api, DeleteParams, DynamicObject, ListParams, ObjectMeta, Patch, PatchParams, PostParams, Preconditions,
 };
-use kube::Client;
 use serde_json::Value;
 
 use crate::digest::short_hash;
@@ -87,7 +87,12 @@ impl Server {
 
     /// Server-side apply of the status in `object` as `manager`. With a
     /// resource version in its metadata it is a compare-and-swap.
-    pub async fn apply_status(&self, target: Target<'_>, manager: &str, object: &Value) -> Result<DynamicObject, Error> {
+    pub async fn apply_status(
+        &self,
+        target: Target<'_>,
+        manager: &str,
+        object: &Value,
+    ) -> Result<DynamicObject, Error> {
         let params = PatchParams::apply(manager).force();
         self.call(Verb::Apply, target, self.of(target).patch_status(target.name, &params, &Patch::Apply(object))).await
     }
@@ -148,8 +153,12 @@ impl Server {
         };
         // Events about cluster-scoped objects live in `default`.
         let target = Target { kind: &EVENTS, namespace: Some("default"), name: &name };
-        let event = serde_json::to_value(&event)
-            .map_err(|e| Error { verb: Verb::Create, kind: &EVENTS, name: name.clone(), cause: Cause::Json(e) })?;
+        let event = serde_json::to_value(&event).map_err(|e| Error {
+            verb: Verb::Create,
+            kind: &EVENTS,
+            name: name.clone(),
+            cause: Cause::Json(e),
+        })?;
         match self.create(target, MANAGER_EVENTS, &event).await {
             Err(error) if !error.is_already_exists() => Err(error),
             _ => Ok(()),
@@ -183,6 +192,10 @@ impl Server {
 }
 
 fn parse(verb: Verb, target: Target<'_>, object: &Value) -> Result<DynamicObject, Error> {
-    serde_json::from_value(object.clone())
-        .map_err(|e| Error { verb, kind: target.kind, name: target.name.to_owned(), cause: Cause::Json(e) })
+    serde_json::from_value(object.clone()).map_err(|e| Error {
+        verb,
+        kind: target.kind,
+        name: target.name.to_owned(),
+        cause: Cause::Json(e),
+    })
 }

@@ -58,7 +58,11 @@ pub trait Workflow: Send + Sync + 'static {
     fn reconcile(&self, object: &Self::Object, ctx: &Ctx) -> impl Future<Output = Result<Outcome, Error>> + Send;
 
     /// Looks at an object that does not fit our schema.
-    fn reconcile_unreadable(&self, object: &InvalidObject, ctx: &Ctx) -> impl Future<Output = Result<Outcome, Error>> + Send;
+    fn reconcile_unreadable(
+        &self,
+        object: &InvalidObject,
+        ctx: &Ctx,
+    ) -> impl Future<Output = Result<Outcome, Error>> + Send;
 }
 
 /// A workflow with what it is handed.
@@ -94,7 +98,10 @@ pub async fn run<W: Workflow>(
         .await;
 }
 
-async fn once<W: Workflow>(object: Arc<DeserializeGuard<W::Object>>, driver: Arc<Driver<W>>) -> Result<Action, Infallible> {
+async fn once<W: Workflow>(
+    object: Arc<DeserializeGuard<W::Object>>,
+    driver: Arc<Driver<W>>,
+) -> Result<Action, Infallible> {
     let meta = object.meta();
     let uid = meta.uid.clone().unwrap_or_default();
     let span = info_span!(
@@ -168,7 +175,7 @@ impl<W: Workflow> Driver<W> {
 /// objects are spread over the last fifth of it.
 fn bounded(wake: Wake, uid: &str, now: Timestamp) -> Duration {
     let spread = u64::from_str_radix(&short_hash(&[uid]), 16).unwrap_or(0) % (RESYNC.as_secs() / 5);
-    let resync = RESYNC - Duration::from_secs(spread);
+    let resync = RESYNC.saturating_sub(Duration::from_secs(spread));
     match wake {
         Wake::OnChange => resync,
         Wake::Within(delay) => delay.min(resync),

@@ -118,9 +118,9 @@ impl Error {
         };
         match status.code {
             409 => Class::Conflict,
-            429 => Class::Throttled(
-                status.details.as_ref().map(|d| Duration::from_secs(u64::from(d.retry_after_seconds))),
-            ),
+            429 => {
+                Class::Throttled(status.details.as_ref().map(|d| Duration::from_secs(u64::from(d.retry_after_seconds))))
+            }
             401 => Class::Forbidden,
             // RBAC says who cannot do what; other refusals (a quota that is
             // full or not counted yet, an admission policy) pass by themselves.

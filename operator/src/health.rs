@@ -57,7 +57,8 @@ impl Health {
 
     /// `Err` names what is stuck.
     pub fn live(&self, now: Timestamp) -> Result<(), String> {
-        let late = |since: Timestamp, limit: Duration| now.duration_since(since).as_secs() > limit.as_secs().cast_signed();
+        let late =
+            |since: Timestamp, limit: Duration| now.duration_since(since).as_secs() > limit.as_secs().cast_signed();
         self.with(|inner| {
             let stuck = inner.running.iter().filter(|(_, since)| late(**since, STUCK_AFTER));
             let silent = inner.beats.iter().filter(|(_, at)| late(**at, BEAT_WITHIN));

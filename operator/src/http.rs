@@ -29,6 +29,8 @@ fn probe(result: Result<(), String>) -> (StatusCode, String) {
 async fn metrics(State(ctx): State<Arc<Ctx>>) -> axum::response::Response {
     match ctx.metrics.render(ctx.clock.now()) {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
-        Err(error) => (StatusCode::INTERNAL_SERVER_ERROR, format!("metrics cannot be rendered: {error}\n")).into_response(),
+        Err(error) => {
+            (StatusCode::INTERNAL_SERVER_ERROR, format!("metrics cannot be rendered: {error}\n")).into_response()
+        }
     }
 }

@@ -4,6 +4,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use kube::runtime::watcher::Event;
+
+use crate::watch::News;
+
 /// Whether the index may be believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Trust {
@@ -19,6 +23,15 @@ pub enum Trust {
 struct Entry<V> {
     version: u64,
     value: V,
+}
+
+/// What some news of a watch changed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change<K> {
+    /// The values of these keys.
+    Keys(Vec<K>),
+    /// Whether the index may be believed at all.
+    Everything,
 }
 
 /// Values by key, as last seen.
@@ -41,19 +54,53 @@ impl<K: Ord + Clone, V: PartialEq> Index<K, V> {
         &self.trust
     }
 
-    /// The watch was refused.
-    pub fn refuse(&mut self, missing: String) {
-        self.trust = Trust::Refused(missing);
+    /// Takes in what a watch told. `reduce` gives key, version and value of an
+    /// object, or `None` for one that does not concern us.
+    pub fn take<O>(&mut self, news: News<O>, reduce: impl Fn(&O) -> Option<(K, u64, V)>) -> Change<K> {
+        let keys = match news {
+            News::Refused(missing) => {
+                return if self.refuse(missing) { Change::Everything } else { Change::Keys(Vec::new()) };
+            }
+            News::Event(Event::Init) => {
+                self.begin();
+                Vec::new()
+            }
+            News::Event(Event::InitApply(object) | Event::Apply(object)) => reduce(&object)
+                .and_then(|(key, version, value)| self.put(key.clone(), version, value).then_some(key))
+                .into_iter()
+                .collect(),
+            News::Event(Event::InitDone) => {
+                let heals = matches!(self.trust, Trust::Refused(_));
+                let gone = self.finish();
+                if heals {
+                    return Change::Everything;
+                }
+                gone
+            }
+            News::Event(Event::Delete(object)) => reduce(&object)
+                .and_then(|(key, version, _)| self.remove(&key, version).then_some(key))
+                .into_iter()
+                .collect(),
+        };
+        Change::Keys(keys)
+    }
+
+    /// The watch was refused. Returns whether that is news.
+    fn refuse(&mut self, missing: String) -> bool {
+        let refused = Trust::Refused(missing);
+        let news = self.trust != refused && self.trust != Trust::Pending;
+        self.trust = refused;
+        news
     }
 
     /// A fresh list begins.
-    pub fn begin(&mut self) {
+    fn begin(&mut self) {
         self.listed = Some(BTreeSet::new());
     }
 
     /// The fresh list is complete: what it did not hold is gone. Returns the
     /// keys that went.
-    pub fn finish(&mut self) -> Vec<K> {
+    fn finish(&mut self) -> Vec<K> {
         self.trust = Trust::Synced;
         let Some(listed) = self.listed.take() else { return Vec::new() };
         let gone: Vec<K> = self.entries.keys().filter(|k| !listed.contains(k)).cloned().collect();
@@ -112,6 +159,21 @@ mod tests {
         let mut index = Index::default();
         index.finish();
         index
+    }
+
+    #[test]
+    fn a_refusal_and_its_end_concern_everything() {
+        let mut index: Index<&str, u8> = Index::default();
+        let mut take = |news| index.take(news, |(key, value): &(&'static str, u8)| Some((*key, 1, *value)));
+        let refused = || News::Refused("may not list".to_owned());
+        assert_eq!(take(refused()), Change::Keys(vec![]), "nobody has begun yet");
+        take(News::Event(Event::Init));
+        take(News::Event(Event::InitApply(("a", 1))));
+        assert_eq!(take(News::Event(Event::InitDone)), Change::Everything);
+        assert_eq!(take(News::Event(Event::Apply(("b", 1)))), Change::Keys(vec!["b"]));
+        assert_eq!(take(News::Event(Event::Delete(("b", 1)))), Change::Keys(vec!["b"]));
+        assert_eq!(take(refused()), Change::Everything);
+        assert_eq!(take(refused()), Change::Keys(vec![]), "said already");
     }
 
     #[test]

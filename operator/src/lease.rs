@@ -93,7 +93,9 @@ impl Candidate<'_> {
 
     async fn read(&self) -> Result<Option<Lease>, Error> {
         let object = self.ctx.server.get(self.target()).await?;
-        Ok(object.and_then(|object| serde_json::to_value(object).ok()).and_then(|value| serde_json::from_value(value).ok()))
+        Ok(object
+            .and_then(|object| serde_json::to_value(object).ok())
+            .and_then(|value| serde_json::from_value(value).ok()))
     }
 
     /// Writes the lease over `seen`; a conflict means another was faster.

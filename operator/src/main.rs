@@ -21,16 +21,16 @@ fn main() -> ExitCode {
 fn start(settings: Settings) -> Result<(), Error> {
     let _telemetry = telemetry::init(&settings)?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    runtime.block_on(Box::pin(async {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
-        run(settings, async move {
+        let stop = async move {
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
-        })
-        .await
-    })
+        };
+        Box::pin(run(settings, stop)).await
+    }))
 }
 
 #[expect(clippy::print_stderr, reason = "the last word of a program that ends is for the person")]

@@ -2,6 +2,8 @@
 //! shipped roles are generated. A permission stands here with its reason or it
 //! is not granted.
 
+use std::fmt::Write;
+
 use hashinsight_crds::tenant::Role;
 use serde_json::{Value, json};
 
@@ -44,7 +46,11 @@ fn cluster_grants() -> Vec<Grant> {
         status(&PLANS),
         grant(&SUMMARIES, &["list", "watch", "create", "patch", "delete"], owned),
         status(&SUMMARIES),
-        grant(&NAMESPACES, &["get", "list", "watch", "create", "patch", "delete"], "a tenant's namespace; get is the fresh read before a removal"),
+        grant(
+            &NAMESPACES,
+            &["get", "list", "watch", "create", "patch", "delete"],
+            "a tenant's namespace; get is the fresh read before a removal",
+        ),
         grant(&QUOTAS, &["list", "watch", "create", "patch", "delete"], owned),
         grant(&LIMITS, &["list", "watch", "create", "patch"], owned),
         grant(&POLICIES, &["list", "watch", "create", "patch"], owned),
@@ -135,18 +141,21 @@ pub fn objects(namespace: &str) -> Vec<Value> {
 
 /// The operator's permissions as a table for people.
 pub fn table() -> String {
-    let scopes = [("cluster", cluster_grants()), ("namespace `default`", event_grants()), ("own namespace", system_grants())];
+    let scopes =
+        [("cluster", cluster_grants()), ("namespace `default`", event_grants()), ("own namespace", system_grants())];
     let mut text = String::from("| where | resource | verbs | why |\n|---|---|---|---|\n");
     for (scope, grant) in scopes.iter().flat_map(|(scope, grants)| grants.iter().map(move |grant| (scope, grant))) {
         let subresource = grant.subresource.map(|s| format!("/{s}")).unwrap_or_default();
-        let names = if grant.names.is_empty() { String::new() } else { format!(" named `{}`", grant.names.join("`, `")) };
-        text.push_str(&format!(
-            "| {scope} | {}.{}{subresource}{names} | {} | {} |\n",
+        let names =
+            if grant.names.is_empty() { String::new() } else { format!(" named `{}`", grant.names.join("`, `")) };
+        let _ = writeln!(
+            text,
+            "| {scope} | {}.{}{subresource}{names} | {} | {} |",
             grant.kind.plural,
             grant.kind.group_or_core(),
             grant.verbs.join(", "),
             grant.why
-        ));
+        );
     }
     text
 }

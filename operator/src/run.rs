@@ -10,9 +10,9 @@ use futures::stream::{self, StreamExt};
 use hashinsight_crds::{Tenant, TenantPlan};
 use kube::api::Api;
 use kube::core::DeserializeGuard;
+use kube::runtime::WatchStreamExt;
 use kube::runtime::reflector::{self, ObjectRef};
 use kube::runtime::watcher::{self, Event, watcher};
-use kube::runtime::WatchStreamExt;
 use kube::{Client, Config, ResourceExt};
 use tokio::sync::{mpsc, watch};
 use tracing::info;
@@ -27,7 +27,7 @@ use crate::lease::Candidate;
 use crate::metrics::Metrics;
 use crate::rbac::REQUIRED_CRDS;
 use crate::settings::Settings;
-use crate::tenant::cache::{Cache, follow_children, follow_namespaces, follow_nodes};
+use crate::tenant::cache::{Cache, Wakes, follow_children, follow_namespaces, follow_nodes};
 use crate::tenant::part::Part;
 use crate::tenant::{TenantWorkflow, tenants_on};
 use crate::tenant_plan::PlanWorkflow;
@@ -101,7 +101,11 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()> + Send + 'st
     }
 }
 
-async fn lead(settings: Settings, ctx: Arc<Ctx>, stop: future::Shared<impl Future<Output = ()> + Send + 'static>) -> Result<(), Error> {
+async fn lead(
+    settings: Settings,
+    ctx: Arc<Ctx>,
+    stop: future::Shared<impl Future<Output = ()> + Send + 'static>,
+) -> Result<(), Error> {
     let candidate = Candidate { ctx: &ctx, namespace: settings.namespace.clone(), me: settings.identity.clone() };
     let begin = async {
         crds_present(&ctx).await;
@@ -197,34 +201,47 @@ async fn control(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receiver<bool>
     let client = ctx.server.client();
     let (tenants, tenant_writer) = reflector::store();
     let (plans, plan_writer) = reflector::store();
-    let (triggers, named) = mpsc::channel::<String>(TRIGGERS);
+    let (name, named) = mpsc::channel::<String>(TRIGGERS);
     let (all, everyone) = mpsc::channel::<()>(1);
+    let wakes = Wakes { named: name, everyone: all.clone() };
     let (plan_changed, changed_plans) = mpsc::channel::<String>(TRIGGERS);
     let over = |mut ended: watch::Receiver<bool>| async move { drop(ended.wait_for(|over| *over).await) };
 
     let gone = Arc::clone(&ctx);
-    let tenant_objects = objects(Api::<DeserializeGuard<Tenant>>::all(client.clone()), tenant_writer, &TENANTS, Arc::clone(&ctx), move |event| {
-        if let Event::Delete(tenant) = event {
-            gone.metrics.stand(&tenant.uid().unwrap_or_default(), None);
-        }
-    });
-    let everyone_on_plan = all.clone();
-    let plan_objects = objects(Api::<DeserializeGuard<TenantPlan>>::all(client), plan_writer, &PLANS, Arc::clone(&ctx), move |event| {
-        if let Event::Apply(plan) | Event::InitApply(plan) | Event::Delete(plan) = event {
-            // A full queue is no loss: then every tenant is looked at.
-            if plan_changed.try_send(plan.name_any()).is_err() {
-                let _ = everyone_on_plan.try_send(());
+    let tenant_objects = objects(
+        Api::<DeserializeGuard<Tenant>>::all(client.clone()),
+        tenant_writer,
+        &TENANTS,
+        Arc::clone(&ctx),
+        move |event| {
+            if let Event::Delete(tenant) = event {
+                gone.metrics.stand(&tenant.uid().unwrap_or_default(), None);
             }
-        }
-    });
+        },
+    );
+    let everyone_on_plan = all;
+    let plan_objects = objects(
+        Api::<DeserializeGuard<TenantPlan>>::all(client),
+        plan_writer,
+        &PLANS,
+        Arc::clone(&ctx),
+        move |event| {
+            if let Event::Apply(plan) | Event::InitApply(plan) | Event::Delete(plan) = event {
+                // A full queue is no loss: then every tenant is looked at.
+                if plan_changed.try_send(plan.name_any()).is_err() {
+                    let _ = everyone_on_plan.try_send(());
+                }
+            }
+        },
+    );
 
     let cache = Arc::new(Cache::default());
     let mut feeds: Vec<future::BoxFuture<'static, ()>> = vec![
-        follow_namespaces(Arc::clone(&cache), Arc::clone(&ctx), triggers.clone()).boxed(),
-        follow_nodes(Arc::clone(&cache), Arc::clone(&ctx), all).boxed(),
+        follow_namespaces(Arc::clone(&cache), Arc::clone(&ctx), wakes.clone()).boxed(),
+        follow_nodes(Arc::clone(&cache), Arc::clone(&ctx), wakes.clone()).boxed(),
     ];
     for kind in Part::KINDS {
-        feeds.push(follow_children(kind, Arc::clone(&cache), Arc::clone(&ctx), triggers.clone()).boxed());
+        feeds.push(follow_children(kind, Arc::clone(&cache), Arc::clone(&ctx), wakes.clone()).boxed());
     }
 
     let plan_run = driver::run(
@@ -236,13 +253,15 @@ async fn control(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receiver<bool>
         stream::pending(),
         over(ended.clone()),
     );
-    let workflow = TenantWorkflow { cache: Arc::clone(&cache), plans: plans.clone(), system_namespace: settings.namespace };
-    let wakes = wakes(named, everyone, changed_plans, tenants.clone());
+    let workflow =
+        TenantWorkflow { cache: Arc::clone(&cache), plans: plans.clone(), system_namespace: settings.namespace };
+    let woken = woken(named, everyone, changed_plans, tenants.clone());
     let tenant_run = async {
         // Before everything was listed, what is there might look missing.
         cache.settled().await;
         let _ = plans.wait_until_ready().await;
-        driver::run(workflow, Arc::clone(&ctx), settings.concurrency, tenant_objects, tenants, wakes, over(ended)).await;
+        driver::run(workflow, Arc::clone(&ctx), settings.concurrency, tenant_objects, tenants, woken, over(ended))
+            .await;
     };
     tokio::select! {
         _ = future::join(plan_run, tenant_run) => {}
@@ -251,7 +270,7 @@ async fn control(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receiver<bool>
 }
 
 /// References of the tenants that something else gives reason to look at.
-fn wakes(
+fn woken(
     named: mpsc::Receiver<String>,
     everyone: mpsc::Receiver<()>,
     changed_plans: mpsc::Receiver<String>,
@@ -261,7 +280,8 @@ fn wakes(
     let on_plan = tenants.clone();
     let by_plan = stream::unfold(changed_plans, |mut rx| async { Some((rx.recv().await?, rx)) })
         .flat_map(move |plan| stream::iter(tenants_on(&plan, &on_plan)));
-    let by_region = stream::unfold(everyone, |mut rx| async { Some((rx.recv().await?, rx)) })
-        .flat_map(move |()| stream::iter(tenants.state().into_iter().map(|tenant| tenant.name_any()).collect::<Vec<_>>()));
+    let by_region = stream::unfold(everyone, |mut rx| async { Some((rx.recv().await?, rx)) }).flat_map(move |()| {
+        stream::iter(tenants.state().into_iter().map(|tenant| tenant.name_any()).collect::<Vec<_>>())
+    });
     stream::select(named, stream::select(by_plan, by_region)).map(|name| ObjectRef::new(&name))
 }

@@ -53,17 +53,19 @@ impl Drop for Guard {
 pub fn init(settings: &Settings) -> Result<Guard, Error> {
     let filter = EnvFilter::try_new(&settings.log_filter)
         .map_err(|source| Error::Filter { filter: settings.log_filter.clone(), source })?;
-    let lines = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let lines =
+        tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match settings.log_format {
         LogFormat::Json => lines.json().flatten_event(true).with_span_list(false).with_filter(filter).boxed(),
         LogFormat::Text => lines.with_filter(filter).boxed(),
     };
-    let provider = settings.otlp_endpoint.as_deref().map(|endpoint| tracer(endpoint, &settings.identity)).transpose()?;
+    let provider =
+        settings.otlp_endpoint.as_deref().map(|endpoint| tracer(endpoint, &settings.identity)).transpose()?;
     // Only our own spans: those of libraries would drown them.
     let ours = filter::Targets::new().with_target("hashinsight", tracing::Level::INFO);
-    let traces = provider
-        .as_ref()
-        .map(|provider| tracing_opentelemetry::layer().with_tracer(provider.tracer("hashinsight-operator")).with_filter(ours));
+    let traces = provider.as_ref().map(|provider| {
+        tracing_opentelemetry::layer().with_tracer(provider.tracer("hashinsight-operator")).with_filter(ours)
+    });
     Registry::default().with(lines).with(traces).try_init()?;
     Ok(Guard(provider))
 }

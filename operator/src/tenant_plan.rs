@@ -39,14 +39,22 @@ impl Workflow for PlanWorkflow {
         if ctx.own_writes.is_ours(invalid.metadata.uid.as_deref().unwrap_or_default(), version) {
             return Ok(Outcome { wake: Wake::OnChange, trouble: None, writes: 0 });
         }
-        let message = format!("this operator cannot read the object ({}); apply it again with the fields it knows", invalid.error);
+        let message = format!(
+            "this operator cannot read the object ({}); apply it again with the fields it knows",
+            invalid.error
+        );
         let stated = [(READY, ConditionStatus::False), (STALLED, ConditionStatus::True)]
             .map(|(type_, status)| Stated { type_, status, reason: Reason::Unreadable, message: message.clone() });
         publish(&invalid.metadata, &TenantPlanStatus::default(), stated.to_vec(), ctx).await
     }
 }
 
-async fn publish(meta: &ObjectMeta, before: &TenantPlanStatus, stated: Vec<Stated>, ctx: &Ctx) -> Result<Outcome, Error> {
+async fn publish(
+    meta: &ObjectMeta,
+    before: &TenantPlanStatus,
+    stated: Vec<Stated>,
+    ctx: &Ctx,
+) -> Result<Outcome, Error> {
     let generation = meta.generation.unwrap_or_default();
     let own = [READY, RECONCILING, STALLED];
     let mut shown = before.clone();

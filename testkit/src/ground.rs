@@ -39,9 +39,14 @@ impl Ground {
         for crd in hashinsight_crds::schema::all().unwrap() {
             self.admin.apply(json!(crd)).await.unwrap();
         }
-        for (kind, plural) in [("Tenant", "tenants"), ("TenantPlan", "tenantplans"), ("TenantSummary", "tenantsummaries")] {
+        for (kind, plural) in
+            [("Tenant", "tenants"), ("TenantPlan", "tenantplans"), ("TenantSummary", "tenantsummaries")]
+        {
             let api: Api<DynamicObject> = Api::all_with(self.admin.0.clone(), &ours(kind, plural));
-            eventually(plural, Duration::from_secs(20), || async { api.list(&ListParams::default()).await.map_err(|e| e.to_string()) }).await;
+            eventually(plural, Duration::from_secs(20), || async {
+                api.list(&ListParams::default()).await.map_err(|e| e.to_string())
+            })
+            .await;
         }
     }
 
@@ -110,7 +115,8 @@ const KINDS: [(&str, &str, &str, &str); 17] = [
 
 impl Objects {
     fn api(&self, kind: &str, namespace: Option<&str>) -> Api<DynamicObject> {
-        let (kind, group, version, plural) = KINDS.into_iter().find(|(k, ..)| *k == kind).unwrap_or_else(|| panic!("kind {kind}"));
+        let (kind, group, version, plural) =
+            KINDS.into_iter().find(|(k, ..)| *k == kind).unwrap_or_else(|| panic!("kind {kind}"));
         let resource = ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk(group, version, kind), plural);
         match namespace {
             Some(namespace) => Api::namespaced_with(self.0.clone(), namespace, &resource),

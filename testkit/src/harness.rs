@@ -46,7 +46,11 @@ pub fn main<G: Send + Sync + 'static>(
 
 /// Polls `probe` until it gives a value; panics with its last complaint when
 /// it has not within `limit`.
-pub async fn eventually<T, F: Future<Output = Result<T, String>>>(what: &str, limit: Duration, mut probe: impl FnMut() -> F) -> T {
+pub async fn eventually<T, F: Future<Output = Result<T, String>>>(
+    what: &str,
+    limit: Duration,
+    mut probe: impl FnMut() -> F,
+) -> T {
     let begun = Instant::now();
     loop {
         match probe().await {

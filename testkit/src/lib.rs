@@ -3,6 +3,7 @@
 //! nothing that ships depends on it.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says where")]
+#![allow(clippy::disallowed_methods, reason = "tests read files and clocks")]
 
 mod ground;
 mod harness;

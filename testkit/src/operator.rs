@@ -1,9 +1,9 @@
 //! The operator as a process beside a test API server.
 
+use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::io::{Read, Write};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, kill};
@@ -23,7 +23,14 @@ impl Operator {
         let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let log = kubeconfig.with_file_name(format!("{identity}.log"));
         let child = Command::new(binary)
-            .args(["--identity", identity, "--listen", &address.to_string(), "--log-filter", "info,hashinsight_operator=debug,kube_runtime=warn,kube_client=warn"])
+            .args([
+                "--identity",
+                identity,
+                "--listen",
+                &address.to_string(),
+                "--log-filter",
+                "info,hashinsight_operator=debug,kube_runtime=warn,kube_client=warn",
+            ])
             .args(arguments)
             .env("KUBECONFIG", kubeconfig)
             .stdin(Stdio::null())

@@ -1,4 +1,49 @@
-//! x
-fn main() {
-    for o in hashinsight_operator::rbac::objects("hashinsight-system") { println!("---\n{}", serde_json::to_string(&o).unwrap()); }
+//! Project chores: generate files, check layering, run the whole test command.
+
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to the person")]
+#![allow(clippy::disallowed_methods, reason = "chores read and write the repository")]
+
+mod generate;
+mod layers;
+mod shell;
+mod suite;
+mod tools;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(about = "Project chores", after_help = "Exit codes: 0 ok, 1 a check failed, 2 a chore could not run.")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Write every generated file
+    Gen,
+    /// Check formatting, lints, layering, dependencies and generated files
+    Lint,
+    /// Everything: lint, then all tests with coverage
+    Test,
+    /// Tests that need no cluster
+    TestFast,
+}
+
+fn main() -> ExitCode {
+    let result = match Arguments::parse().chore {
+        Chore::Gen => generate::write(),
+        Chore::Lint => suite::lint(),
+        Chore::Test => suite::all(),
+        Chore::TestFast => suite::fast(),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("xtask: {error}");
+            ExitCode::from(if matches!(error, shell::Error::Check(_)) { 1 } else { 2 })
+        }
+    }
 }

@@ -1,15 +1,18 @@
-//! Carries out steps. Here, and in `remove`, is where the world changes.
+//! Carries out what was planned. The world changes here; what is said of it
+//! changes in `report`.
 
 use kube::api::DynamicObject;
-use tracing::info;
+use serde_json::json;
+use tracing::{info, warn};
 
 use super::cache::Cache;
 use super::conclude::Failure;
 use super::part::Part;
 use super::plan::Step;
+use super::removal::{Effect, Removal};
 use super::valid::Identity;
 use crate::api::Target;
-use crate::ctx::Ctx;
+use crate::ctx::{Ctx, version_number};
 use crate::error::Error;
 use crate::kinds::{NAMESPACES, PODS};
 
@@ -48,7 +51,7 @@ pub async fn apply(who: &Identity, steps: Vec<Step>, repair: bool, cache: &Cache
                 }
             }
             Err(error) => {
-                tracing::warn!(part = what, %error, class = error.class().name(), "part failed");
+                warn!(part = what, %error, class = error.class().name(), "part failed");
                 applied.failures.push(Failure::of(what, &error));
                 if is_namespace(&step) {
                     return applied;
@@ -79,6 +82,33 @@ async fn carry_out(who: &Identity, step: &Step, cache: &Cache, ctx: &Ctx) -> Res
         }
         Step::DeletePods => server.delete_all(&PODS, &who.namespace).await?,
     }
+    Ok(())
+}
+
+/// Carries out a removal's effects in order, up to the first that fails.
+pub async fn remove(who: &Identity, removal: &Removal, ctx: &Ctx) -> Option<Failure> {
+    for effect in &removal.effects {
+        let namespace = Target { kind: &NAMESPACES, namespace: None, name: &who.namespace };
+        let (what, result) = match effect {
+            Effect::Delete(part) => (part.label(), ctx.server.delete(part.target(&who.namespace), None).await),
+            Effect::Release(change) => {
+                ("namespace", ctx.server.patch(namespace, MANAGER_CLAIM, change).await.map(drop))
+            }
+            Effect::DeleteNamespace(uid) => ("namespace", ctx.server.delete(namespace, Some(uid)).await),
+        };
+        if let Err(error) = result {
+            warn!(part = what, %error, "removal halted");
+            return Some(Failure::of(what, &error));
+        }
+    }
+    None
+}
+
+/// Sets the finalizers of the Tenant, if it is as it was seen.
+pub async fn hold(who: &Identity, finalizers: &[String], ctx: &Ctx) -> Result<(), Error> {
+    let change = json!({"metadata": {"resourceVersion": who.resource_version, "finalizers": finalizers}});
+    let written = ctx.server.patch(who.target(), MANAGER_FINALIZER, &change).await?;
+    ctx.own_writes.wrote(&who.uid, version_number(written.metadata.resource_version.as_deref()));
     Ok(())
 }
 

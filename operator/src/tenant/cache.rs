@@ -13,7 +13,7 @@ use tokio::sync::{mpsc, watch};
 use super::part::Part;
 use super::seen::{ChildSeen, NamespaceSeen};
 use crate::ctx::{Ctx, version_number};
-use crate::index::{Index, Trust};
+use crate::index::{Change, Index, Trust};
 use crate::kinds::{Kind, NAMESPACES, NODES};
 use crate::watch::{News, follow};
 
@@ -93,33 +93,26 @@ impl Cache {
 
     /// Takes the server's answer to our own write of a namespace.
     pub fn wrote_namespace(&self, object: &DynamicObject) {
-        self.put_namespace(&object.metadata);
+        if let Some((name, version, seen)) = namespace_entry(&object.metadata) {
+            self.with(|inner| inner.namespaces.put(name, version, seen));
+        }
     }
 
     /// Takes the server's answer to our own write of a part.
     pub fn wrote_child(&self, part: Part, object: &DynamicObject) {
-        self.put_child(part, object);
+        if let Some((key, version, seen)) = child_entry(part, object) {
+            self.with(|inner| inner.children.entry(part.kind()).or_default().put(key, version, seen));
+        }
     }
 
     /// We deleted a part.
     pub fn deleted_child(&self, namespace: &str, part: Part) {
         self.with(|inner| {
-            inner.children.get_mut(part.kind()).is_some_and(|index| index.remove(&(namespace.to_owned(), part), u64::MAX))
+            inner
+                .children
+                .get_mut(part.kind())
+                .is_some_and(|index| index.remove(&(namespace.to_owned(), part), u64::MAX))
         });
-    }
-
-    fn put_namespace(&self, meta: &ObjectMeta) -> bool {
-        let (Some(name), version) = (&meta.name, version_number(meta.resource_version.as_deref())) else { return false };
-        self.with(|inner| inner.namespaces.put(name.clone(), version, NamespaceSeen::of(meta)))
-    }
-
-    fn put_child(&self, part: Part, object: &DynamicObject) -> bool {
-        let version = version_number(object.metadata.resource_version.as_deref());
-        let namespace = object.metadata.namespace.clone().unwrap_or_default();
-        self.with(|inner| {
-            let index = inner.children.entry(part.kind()).or_default();
-            index.put((namespace, part), version, ChildSeen::of(object, part))
-        })
     }
 
     fn told(&self) {
@@ -134,126 +127,101 @@ fn trusted<K: Ord + Clone, V: PartialEq, T>(index: &Index<K, V>, look: impl FnOn
     }
 }
 
-/// Names of tenants to look at.
-pub type Triggers = mpsc::Sender<String>;
+/// Whom the feeds wake.
+#[derive(Clone)]
+pub struct Wakes {
+    /// One tenant, by name.
+    pub named: mpsc::Sender<String>,
+    /// All tenants. Holds one message: all is all.
+    pub everyone: mpsc::Sender<()>,
+}
 
-/// Follows all namespaces named like a tenant's, foreign ones too, by metadata.
-pub async fn follow_namespaces(cache: Arc<Cache>, ctx: Arc<Ctx>, triggers: Triggers) {
-    let api: Api<PartialObjectMeta<Namespace>> = Api::all(ctx.server.client());
-    let mut news = Box::pin(follow(watcher(api, watcher::Config::default().page_size(PAGE)), &NAMESPACES, &ctx));
-    while let Some(news) = news.next().await {
-        let changed = match news {
-            News::Refused(missing) => {
-                cache.with(|inner| inner.namespaces.refuse(missing));
-                Vec::new()
-            }
-            News::Event(Event::Init) => {
-                cache.with(|inner| inner.namespaces.begin());
-                Vec::new()
-            }
-            News::Event(Event::InitDone) => cache.with(|inner| inner.namespaces.finish()),
-            News::Event(Event::InitApply(object) | Event::Apply(object)) => {
-                one(&object.metadata, |meta| cache.put_namespace(meta))
-            }
-            News::Event(Event::Delete(object)) => one(&object.metadata, |meta| {
-                let version = version_number(meta.resource_version.as_deref());
-                let name = meta.name.clone().unwrap_or_default();
-                cache.with(|inner| inner.namespaces.remove(&name, version))
-            }),
+impl Wakes {
+    /// Wakes the tenants of the namespaces that changed. A closed channel means
+    /// the controller has ended, and so will we.
+    async fn wake(&self, change: Change<String>) {
+        let Change::Keys(namespaces) = change else {
+            let _ = self.everyone.try_send(());
+            return;
         };
-        cache.told();
-        wake(&triggers, changed).await;
+        for namespace in namespaces {
+            if let Some(tenant) = tenant_of_namespace(&namespace) {
+                let _ = self.named.send(tenant.to_owned()).await;
+            }
+        }
     }
 }
 
-/// The name of the namespace, if it is named like a tenant's and `f` changed
-/// something.
-fn one(meta: &ObjectMeta, f: impl FnOnce(&ObjectMeta) -> bool) -> Vec<String> {
-    let name = meta.name.clone().unwrap_or_default();
-    if tenant_of_namespace(&name).is_some() && f(meta) { vec![name] } else { Vec::new() }
+/// Pages, so that no list is unbounded in memory.
+fn config() -> watcher::Config {
+    watcher::Config::default().page_size(PAGE)
+}
+
+/// Follows all namespaces named like a tenant's, foreign ones too, by metadata.
+pub async fn follow_namespaces(cache: Arc<Cache>, ctx: Arc<Ctx>, wakes: Wakes) {
+    let api: Api<PartialObjectMeta<Namespace>> = Api::all(ctx.server.client());
+    let mut news = Box::pin(follow(watcher(api, config()), &NAMESPACES, &ctx));
+    while let Some(news) = news.next().await {
+        let change = cache.with(|inner| inner.namespaces.take(news, |object| namespace_entry(&object.metadata)));
+        cache.told();
+        wakes.wake(change).await;
+    }
+}
+
+fn namespace_entry(meta: &ObjectMeta) -> Option<(String, u64, NamespaceSeen)> {
+    let name = meta.name.clone().filter(|name| tenant_of_namespace(name).is_some())?;
+    Some((name, version_number(meta.resource_version.as_deref()), NamespaceSeen::of(meta)))
 }
 
 /// Follows the owned objects of one kind.
-pub async fn follow_children(kind: &'static Kind, cache: Arc<Cache>, ctx: Arc<Ctx>, triggers: Triggers) {
+pub async fn follow_children(kind: &'static Kind, cache: Arc<Cache>, ctx: Arc<Ctx>, wakes: Wakes) {
     let api: Api<DynamicObject> = Api::all_with(ctx.server.client(), &kind.api_resource());
     let selector = format!("{}={}", MANAGED_BY.0, MANAGED_BY.1);
-    let config = watcher::Config::default().labels(&selector).page_size(PAGE);
-    let mut news = Box::pin(follow(watcher(api, config), kind, &ctx));
-    let index = |f: &mut dyn FnMut(&mut ChildIndex) -> Vec<String>| {
-        cache.with(|inner| f(inner.children.entry(kind).or_default()))
-    };
+    let mut news = Box::pin(follow(watcher(api, config().labels(&selector)), kind, &ctx));
     while let Some(news) = news.next().await {
-        let changed = match news {
-            News::Refused(missing) => index(&mut |index| {
-                index.refuse(missing.clone());
-                Vec::new()
-            }),
-            News::Event(Event::Init) => index(&mut |index| {
-                index.begin();
-                Vec::new()
-            }),
-            News::Event(Event::InitDone) => {
-                index(&mut |index| index.finish().into_iter().map(|(namespace, _)| namespace).collect())
-            }
-            News::Event(Event::InitApply(object) | Event::Apply(object)) => {
-                part_of(kind, &object.metadata, |part, _| cache.put_child(part, &object))
-            }
-            News::Event(Event::Delete(object)) => part_of(kind, &object.metadata, |part, namespace| {
-                let version = version_number(object.metadata.resource_version.as_deref());
-                cache.with(|inner| {
-                    inner.children.get_mut(kind).is_some_and(|index| index.remove(&(namespace.to_owned(), part), version))
-                })
-            }),
-        };
-        cache.told();
-        wake(&triggers, changed).await;
-    }
-}
-
-fn part_of(kind: &Kind, meta: &ObjectMeta, f: impl FnOnce(Part, &str) -> bool) -> Vec<String> {
-    let namespace = meta.namespace.clone().unwrap_or_default();
-    let part = Part::of(kind, meta.name.as_deref().unwrap_or_default());
-    let changed = tenant_of_namespace(&namespace).is_some() && part.is_some_and(|part| f(part, &namespace));
-    if changed { vec![namespace] } else { Vec::new() }
-}
-
-/// Follows the region labels of nodes; `all` is told when the set of regions
-/// changed, never on a heartbeat.
-pub async fn follow_nodes(cache: Arc<Cache>, ctx: Arc<Ctx>, all: mpsc::Sender<()>) {
-    let api: Api<PartialObjectMeta<Node>> = Api::all(ctx.server.client());
-    let mut news = Box::pin(follow(watcher(api, watcher::Config::default().page_size(PAGE)), &NODES, &ctx));
-    let region = |object: &PartialObjectMeta<Node>| {
-        let labels = object.metadata.labels.as_ref();
-        labels.and_then(|labels| labels.get(NODE_REGION)).cloned()
-    };
-    while let Some(news) = news.next().await {
-        let before = cache.node_regions();
-        cache.with(|inner| match &news {
-            News::Refused(missing) => inner.nodes.refuse(missing.clone()),
-            News::Event(Event::Init) => inner.nodes.begin(),
-            News::Event(Event::InitDone) => drop(inner.nodes.finish()),
-            News::Event(Event::InitApply(node) | Event::Apply(node)) => {
-                let version = version_number(node.metadata.resource_version.as_deref());
-                inner.nodes.put(node.metadata.name.clone().unwrap_or_default(), version, region(node));
-            }
-            News::Event(Event::Delete(node)) => {
-                inner.nodes.remove(&node.metadata.name.clone().unwrap_or_default(), u64::MAX);
-            }
+        let change = cache.with(|inner| {
+            inner.children.entry(kind).or_default().take(news, |object| {
+                let name = object.metadata.name.as_deref().unwrap_or_default();
+                child_entry(Part::of(kind, name)?, object)
+            })
         });
         cache.told();
-        let initial = matches!(news, News::Event(Event::Init | Event::InitApply(_)));
-        if !initial && before != cache.node_regions() && all.send(()).await.is_err() {
-            return;
+        wakes
+            .wake(match change {
+                Change::Keys(keys) => Change::Keys(keys.into_iter().map(|(namespace, _)| namespace).collect()),
+                Change::Everything => Change::Everything,
+            })
+            .await;
+    }
+}
+
+fn child_entry(part: Part, object: &DynamicObject) -> Option<((String, Part), u64, ChildSeen)> {
+    let namespace = object.metadata.namespace.clone().filter(|name| tenant_of_namespace(name).is_some())?;
+    let version = version_number(object.metadata.resource_version.as_deref());
+    Some(((namespace, part), version, ChildSeen::of(object, part)))
+}
+
+/// Follows the region labels of nodes; everyone is woken when the regions
+/// changed, never on a heartbeat.
+pub async fn follow_nodes(cache: Arc<Cache>, ctx: Arc<Ctx>, wakes: Wakes) {
+    let api: Api<PartialObjectMeta<Node>> = Api::all(ctx.server.client());
+    let mut news = Box::pin(follow(watcher(api, config()), &NODES, &ctx));
+    let mut before = None;
+    while let Some(news) = news.next().await {
+        let complete = !matches!(news, News::Event(Event::Init | Event::InitApply(_)));
+        cache.with(|inner| inner.nodes.take(news, |node| node_entry(&node.metadata)));
+        cache.told();
+        let now = Some(cache.node_regions());
+        if complete && before != now {
+            if before.is_some() {
+                wakes.wake(Change::Everything).await;
+            }
+            before = now;
         }
     }
 }
 
-/// Names the tenants of the namespaces that changed. A closed channel means
-/// the controller has ended, and so will we.
-async fn wake(triggers: &Triggers, namespaces: Vec<String>) {
-    for namespace in namespaces {
-        if let Some(tenant) = tenant_of_namespace(&namespace) {
-            let _ = triggers.send(tenant.to_owned()).await;
-        }
-    }
+fn node_entry(meta: &ObjectMeta) -> Option<(String, u64, Option<String>)> {
+    let region = meta.labels.as_ref().and_then(|labels| labels.get(NODE_REGION)).cloned();
+    Some((meta.name.clone()?, version_number(meta.resource_version.as_deref()), region))
 }

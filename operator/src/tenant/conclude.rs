@@ -48,19 +48,15 @@ impl From<&Gap> for Failure {
 pub fn conclude(tenant: &ValidTenant, plan: &Plan, failures: &[Failure], now: Timestamp) -> TenantStatus {
     let verdict = if failures.is_empty() || plan.verdict.stalled { plan.verdict.clone() } else { failed(failures) };
     let state = next_state(tenant, plan, &verdict, now);
-    let held = plan.holds_namespace && failures.iter().all(|f| f.what != "namespace");
-    let mut stated = vec![Stated {
-        type_: READY,
-        status: verdict.ready,
-        reason: verdict.reason,
-        message: verdict.message.clone(),
-    }];
+    let has_namespace = tenant.before.namespace.is_some() || failures.iter().all(|f| f.what != "namespace");
+    let mut stated =
+        vec![Stated { type_: READY, status: verdict.ready, reason: verdict.reason, message: verdict.message.clone() }];
     stated.extend(progress(&verdict));
     stated.push(plan.region.clone());
     TenantStatus {
         observed_generation: tenant.who.generation,
         id: Some(plan.id.clone()),
-        namespace: (held || tenant.before.namespace.is_some() && plan.holds_namespace).then(|| tenant.who.namespace.clone()),
+        namespace: (plan.holds_namespace && has_namespace).then(|| tenant.who.namespace.clone()),
         quotas: plan.quotas.clone(),
         state: Some(state),
         conditions: settle(stated, &tenant.before.conditions, tenant.who.generation, now),

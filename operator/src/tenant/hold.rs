@@ -53,15 +53,20 @@ impl Hold {
     }
 }
 
-/// The tenant's id: the one said before, else the one a released namespace
-/// carries (its keys, roles and prefixes exist under it), else derived.
+/// The tenant's id. A tenant that was taken up again keeps the id its released
+/// namespace carries, because keys, roles and prefixes exist under it; any
+/// other has the one derived from its uid, whatever was written over it since.
 pub fn id(who: &Identity, said: Option<&str>, namespace: Option<&NamespaceSeen>) -> String {
-    let carried = || {
-        let seen = namespace.filter(|ns| ns.released && ns.claim.is_none() || ns.claim.as_deref() == Some(&who.uid))?;
-        let of_this_name = seen.labels.get(LABEL_TENANT) == Some(&who.name);
-        seen.labels.get(LABEL_TENANT_ID).filter(|_| of_this_name).cloned()
-    };
-    said.map(str::to_owned).or_else(carried).unwrap_or_else(|| tenant_id(&who.uid))
+    let carried = namespace.and_then(|ns| {
+        let to_take_up = ns.released && ns.claim.is_none() && ns.labels.get(LABEL_TENANT) == Some(&who.name);
+        let ours = ns.claim.as_deref() == Some(&who.uid);
+        ns.labels.get(LABEL_TENANT_ID).filter(|_| ours || to_take_up).map(String::as_str)
+    });
+    let derived = tenant_id(&who.uid);
+    if [said, carried].contains(&Some(derived.as_str())) {
+        return derived;
+    }
+    said.or(carried).map_or(derived, str::to_owned)
 }
 
 /// The region whose data the namespace holds, when it is not `region`.

@@ -72,27 +72,35 @@ pub fn quota(owner: Owner<'_>, quotas: &Quotas, lifecycle: Lifecycle) -> Value {
         Lifecycle::Active => quotas.pods.to_string(),
         Lifecycle::Suspended => "0".to_owned(),
     };
-    object(Part::Quota, owner, json!({"spec": {"hard": {
-        "requests.cpu": quotas.cpu,
-        "limits.cpu": quotas.cpu,
-        "requests.memory": quotas.memory,
-        "limits.memory": quotas.memory,
-        "pods": pods,
-        "count/sitegateways.hashinsight.net": quotas.sites.to_string(),
-        // A tenant reaches the outside through the edge, never past it.
-        "services.nodeports": "0",
-        "services.loadbalancers": "0",
-    }}}))
+    object(
+        Part::Quota,
+        owner,
+        json!({"spec": {"hard": {
+            "requests.cpu": quotas.cpu,
+            "limits.cpu": quotas.cpu,
+            "requests.memory": quotas.memory,
+            "limits.memory": quotas.memory,
+            "pods": pods,
+            "count/sitegateways.hashinsight.net": quotas.sites.to_string(),
+            // A tenant reaches the outside through the edge, never past it.
+            "services.nodeports": "0",
+            "services.loadbalancers": "0",
+        }}}),
+    )
 }
 
 /// Defaults for containers that state no resources; without them the quota
 /// would refuse such pods.
 pub fn limits(owner: Owner<'_>) -> Value {
-    object(Part::Limits, owner, json!({"spec": {"limits": [{
-        "type": "Container",
-        "default": {"cpu": "500m", "memory": "512Mi"},
-        "defaultRequest": {"cpu": "100m", "memory": "128Mi"},
-    }]}}))
+    object(
+        Part::Limits,
+        owner,
+        json!({"spec": {"limits": [{
+            "type": "Container",
+            "default": {"cpu": "500m", "memory": "512Mi"},
+            "defaultRequest": {"cpu": "100m", "memory": "128Mi"},
+        }]}}),
+    )
 }
 
 /// Deny everything in and out, but for DNS and, in the operator's namespace,
@@ -107,19 +115,23 @@ pub fn network(owner: Owner<'_>, system_namespace: &str) -> Value {
     let services = json!({"matchExpressions": [
         {"key": "app.kubernetes.io/name", "operator": "In", "values": ["calculation-core", "site-hub"]},
     ]});
-    object(Part::Network, owner, json!({"spec": {
-        "podSelector": {},
-        "policyTypes": ["Ingress", "Egress"],
-        // Stated although empty: what we do not state, another may.
-        "ingress": [],
-        "egress": [
-            {
-                "to": to("kube-system", json!({"matchLabels": {"k8s-app": "kube-dns"}})),
-                "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
-            },
-            {"to": to(system_namespace, services)},
-        ],
-    }}))
+    object(
+        Part::Network,
+        owner,
+        json!({"spec": {
+            "podSelector": {},
+            "policyTypes": ["Ingress", "Egress"],
+            // Stated although empty: what we do not state, another may.
+            "ingress": [],
+            "egress": [
+                {
+                    "to": to("kube-system", json!({"matchLabels": {"k8s-app": "kube-dns"}})),
+                    "ports": [{"protocol": "UDP", "port": 53}, {"protocol": "TCP", "port": 53}],
+                },
+                {"to": to(system_namespace, services)},
+            ],
+        }}),
+    )
 }
 
 /// The binding of `role` to its members; `None` when there is none.
@@ -136,9 +148,8 @@ pub fn access(owner: Owner<'_>, role: Role, members: &[Member]) -> Option<Value>
             json!({"apiGroup": "rbac.authorization.k8s.io", "kind": kind, "name": member.name})
         })
         .collect();
-    (!subjects.is_empty()).then(|| {
-        object(Part::Access(role), owner, json!({"roleRef": role_ref(role), "subjects": subjects}))
-    })
+    (!subjects.is_empty())
+        .then(|| object(Part::Access(role), owner, json!({"roleRef": role_ref(role), "subjects": subjects})))
 }
 
 /// The fixed cluster role a binding of `role` refers to.

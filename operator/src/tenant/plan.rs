@@ -148,7 +148,9 @@ fn blocked(tenant: &ValidTenant, seen: &Observed, hold: &Hold, namespace: Option
     if let Hold::Taken(message) = hold {
         return stalled(Reason::NamespaceTaken, message.clone());
     }
-    if let Some(held) = hold::other_region(namespace, &spec.region).filter(|_| matches!(hold, Hold::Ours | Hold::Released)) {
+    if let Some(held) =
+        hold::other_region(namespace, &spec.region).filter(|_| matches!(hold, Hold::Ours | Hold::Released))
+    {
         return stalled(
             Reason::RegionChanged,
             format!(
@@ -255,7 +257,8 @@ impl Plan {
             return;
         }
         if refused && !used {
-            let message = "no pod runs; objects and data are untouched. Set spec.lifecycle: Active to resume".to_owned();
+            let message =
+                "no pod runs; objects and data are untouched. Set spec.lifecycle: Active to resume".to_owned();
             self.verdict = verdict(ConditionStatus::True, Reason::Suspended, message, false);
         } else {
             let message = "pods are being removed and no new one is admitted".to_owned();
@@ -269,7 +272,9 @@ impl Plan {
 fn place(part: Part, desired: Option<Value>, there: Option<&ChildSeen>) -> Option<Step> {
     match (desired, there) {
         (Some(object), Some(seen)) if seen.misbuilt => Some(Step::Replace(part, seen.uid.clone(), object)),
-        (Some(object), Some(seen)) => (seen.digest != desired_digest(part, &object)).then_some(Step::Apply(part, object)),
+        (Some(object), Some(seen)) => {
+            (seen.digest != desired_digest(part, &object)).then_some(Step::Apply(part, object))
+        }
         (Some(object), None) => Some(Step::Apply(part, object)),
         // A quota is not wanted only while its plan was never known.
         (None, Some(seen)) => matches!(part, Part::Access(_)).then(|| Step::Delete(part, seen.uid.clone())),

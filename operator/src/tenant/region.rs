@@ -43,7 +43,8 @@ impl Regions {
         } else if here == all {
             say(ConditionStatus::True, Reason::RegionServed, format!("all {all} nodes lie in {region}"))
         } else if here == 0 && silent == 0 {
-            let message = format!("no node lies in {region}; label nodes with {NODE_REGION}, or choose a served region");
+            let message =
+                format!("no node lies in {region}; label nodes with {NODE_REGION}, or choose a served region");
             say(ConditionStatus::False, Reason::RegionNotServed, message)
         } else {
             let message = format!(

@@ -1,8 +1,8 @@
 //! What to do for a tenant that is being deleted: Retain gives up access and
 //! claim and keeps content; Erase removes everything the tenant owns. Pure.
 
-use hashinsight_crds::Reason;
 use hashinsight_crds::tenant::{DeletionPolicy, TenantState, TenantStatus};
+use hashinsight_crds::{ConditionStatus, Reason};
 use jiff::Timestamp;
 use kube::api::DynamicObject;
 use serde_json::Value;
@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::conclude::keep_since;
 use super::hold::Hold;
 use super::part::Part;
+use super::plan::Verdict;
 use super::seen::NamespaceSeen;
 use super::valid::Identity;
 
@@ -63,6 +64,13 @@ pub struct Removal {
     pub message: String,
 }
 
+impl Removal {
+    /// What Ready says while the removal is not finished.
+    pub fn waiting(&self) -> Verdict {
+        Verdict { ready: ConditionStatus::False, reason: self.reason, message: self.message.clone(), stalled: false }
+    }
+}
+
 /// Plans the removal. An erasure that has begun is never turned back; whatever
 /// is not ours is left alone.
 pub fn plan_removal(
@@ -94,7 +102,11 @@ pub fn plan_removal(
             removal(effects, true, format!("access to namespace {name} and our claim on it are being removed"))
         }
         (Hold::Leaving, Some(namespace)) if erase => {
-            let rest = if namespace.remaining.is_empty() { String::new() } else { format!(": {}", namespace.remaining.join(" ")) };
+            let rest = if namespace.remaining.is_empty() {
+                String::new()
+            } else {
+                format!(": {}", namespace.remaining.join(" "))
+            };
             removal(Vec::new(), false, format!("waiting for namespace {name} to go{rest}"))
         }
         // Gone, released already, on its way out, or never ours.

@@ -27,7 +27,11 @@ pub async fn a_missing_permission_is_named_and_heals_by_itself(_: Arc<Stage>) {
     assert_eq!(condition(&poor, "Ready")["status"], "False");
     assert_eq!(condition(&poor, "Reconciling")["status"], "True");
     assert!(message(&poor).contains("limits: may not patch limitranges.core"), "{}", message(&poor));
-    for path in ["ResourceQuota/tenant-poor/hashinsight", "NetworkPolicy/tenant-poor/hashinsight", "TenantSummary/tenant-poor/summary"] {
+    for path in [
+        "ResourceQuota/tenant-poor/hashinsight",
+        "NetworkPolicy/tenant-poor/hashinsight",
+        "TenantSummary/tenant-poor/summary",
+    ] {
         stage.admin().until(path, |_| true).await;
     }
     let log = stage.operator().log();
@@ -36,6 +40,14 @@ pub async fn a_missing_permission_is_named_and_heals_by_itself(_: Arc<Stage>) {
     stage.admin().merge("ClusterRole/hashinsight-operator", json!({"rules": rules})).await.unwrap();
     stage.reason("poor", "Provisioned").await;
     stage.admin().must("LimitRange/tenant-poor/hashinsight").await;
+
+    // Without the right to hold a Tenant nothing begins, and it is told.
+    let rules = withdraw(&stage, "tenants", "patch").await;
+    let held = stage.tenant("held", json!({}), "PermissionMissing").await;
+    assert!(message(&held).contains("may not patch tenants.hashinsight.net"), "{}", message(&held));
+    assert!(stage.admin().get("Namespace/tenant-held").await.unwrap().is_none());
+    stage.admin().merge("ClusterRole/hashinsight-operator", json!({"rules": rules})).await.unwrap();
+    stage.reason("held", "Provisioned").await;
 }
 
 pub async fn a_watch_that_was_refused_at_start_heals(_: Arc<Stage>) {
@@ -43,7 +55,11 @@ pub async fn a_watch_that_was_refused_at_start_heals(_: Arc<Stage>) {
     let rules = withdraw(&stage, "networkpolicies", "list").await;
     stage.operator = Some(stage.start("blind", &[]));
     let blind = stage.tenant("blind", json!({}), "PermissionMissing").await;
-    assert!(message(&blind).contains("may not list and watch networkpolicies.networking.k8s.io"), "{}", message(&blind));
+    assert!(
+        message(&blind).contains("may not list and watch networkpolicies.networking.k8s.io"),
+        "{}",
+        message(&blind)
+    );
     stage.admin().must("ResourceQuota/tenant-blind/hashinsight").await;
     assert!(stage.admin().get("NetworkPolicy/tenant-blind/hashinsight").await.unwrap().is_none());
     let (code, body) = stage.operator().get("/readyz").unwrap();
@@ -67,7 +83,10 @@ pub async fn an_unreadable_object_blocks_nobody_else(_: Arc<Stage>) {
     let object = json!({"spec": {"versions": loose["spec"]["versions"]}});
     stage.admin().merge(crd, object).await.unwrap();
     let odd = json!({"apiVersion": "hashinsight.net/v1alpha1", "kind": "Tenant", "metadata": {"name": "odd"}, "spec": {"members": "everybody"}});
-    testkit::eventually("the loose schema", Duration::from_secs(10), || async { stage.admin().create(odd.clone()).await.map_err(|e| e.to_string()) }).await;
+    testkit::eventually("the loose schema", Duration::from_secs(10), || async {
+        stage.admin().create(odd.clone()).await.map_err(|e| e.to_string())
+    })
+    .await;
     let mut stage = stage;
     stage.operator = Some(stage.start("reader", &[]));
     stage.tenant("plain", json!({}), "Provisioned").await;
@@ -84,18 +103,28 @@ pub async fn an_unreadable_object_blocks_nobody_else(_: Arc<Stage>) {
 pub async fn in_steady_state_the_operator_calls_for_its_lease_alone(_: Arc<Stage>) {
     let stage = Stage::own(&[]).await;
     for name in ["still-a", "still-b", "still-c"] {
-        stage.admin().apply(tenant(name, json!({"members": [{"role": "Owner", "kind": "User", "name": "ada"}]}))).await.unwrap();
+        stage
+            .admin()
+            .apply(tenant(name, json!({"members": [{"role": "Owner", "kind": "User", "name": "ada"}]})))
+            .await
+            .unwrap();
     }
     for name in ["still-a", "still-b", "still-c"] {
         stage.reason(name, "Provisioned").await;
-        stage.admin().until(&format!("TenantSummary/tenant-{name}/summary"), |s| s["status"]["used"]["pods"] == "0").await;
+        stage
+            .admin()
+            .until(&format!("TenantSummary/tenant-{name}/summary"), |s| s["status"]["used"]["pods"] == "0")
+            .await;
         stage.quiet(name).await;
     }
     let writes = |calls: &[(String, String, String, String)], name: &str| {
         let of = |resource: &str| {
-            calls.iter().filter(|(verb, r, n, ns)| {
-                verb == "patch" && r == resource && (n == name || *ns == format!("tenant-{name}"))
-            }).count()
+            calls
+                .iter()
+                .filter(|(verb, r, n, ns)| {
+                    verb == "patch" && r == resource && (n == name || *ns == format!("tenant-{name}"))
+                })
+                .count()
         };
         (of("tenants"), of("tenantsummaries"), of("resourcequotas"))
     };
@@ -106,7 +135,8 @@ pub async fn in_steady_state_the_operator_calls_for_its_lease_alone(_: Arc<Stage
     assert!(summaries <= 3, "{before:?}");
     tokio::time::sleep(Duration::from_secs(10)).await;
     let after = stage.ground.audited(OPERATOR_USER);
-    let more: Vec<_> = after[before.len()..].iter().filter(|(verb, resource, ..)| resource != "leases" && verb != "watch").collect();
+    let more: Vec<_> =
+        after[before.len()..].iter().filter(|(verb, resource, ..)| resource != "leases" && verb != "watch").collect();
     assert!(more.is_empty(), "{more:?}");
     assert!(after.len() > before.len(), "the lease is renewed, so the log is live");
 

@@ -79,5 +79,8 @@ pub async fn a_retained_region_cannot_change(stage: Arc<Stage>) {
     let before = admin.must("Namespace/tenant-moved").await;
     let tenant = stage.tenant("moved", json!({"region": "eu-west-1"}), "RegionChanged").await;
     assert!(message(&tenant).contains("holds data of region us-west-2"), "{}", message(&tenant));
-    assert_eq!(admin.must("Namespace/tenant-moved").await["metadata"]["resourceVersion"], before["metadata"]["resourceVersion"]);
+    assert_eq!(
+        admin.must("Namespace/tenant-moved").await["metadata"]["resourceVersion"],
+        before["metadata"]["resourceVersion"]
+    );
 }

@@ -51,7 +51,8 @@ pub async fn a_tenant_becomes_ready_with_all_its_parts(stage: Arc<Stage>) {
         assert_eq!(binding["roleRef"]["name"], format!("hashinsight-tenant-{role}"));
         assert_eq!(binding["subjects"].as_array().unwrap().len(), 1);
     }
-    let summary = admin.until("TenantSummary/tenant-whole/summary", |s| condition(s, "Ready")["status"] == "True").await;
+    let summary =
+        admin.until("TenantSummary/tenant-whole/summary", |s| condition(s, "Ready")["status"] == "True").await;
     assert_eq!(summary["status"]["plan"], "standard");
     assert_eq!(summary["status"]["response"]["respondMinutes"], 60);
     assert_eq!(summary["status"]["id"], id);
@@ -61,7 +62,14 @@ pub async fn a_tenant_becomes_ready_with_all_its_parts(stage: Arc<Stage>) {
     assert_eq!(lines[0], ["NAME", "READY", "REASON", "PLAN", "MINERS", "AGE"]);
     assert_eq!(lines[1][..5], ["whole", "True", "Provisioned", "standard", "1500"]);
     stage.ground.kubectl(&["wait", "--for=condition=Ready", "tenant/whole", "--timeout=5s"]);
-    let events = stage.ground.kubectl(&["get", "events", "-n", "default", "-o", "custom-columns=R:.reason,N:.regarding.name,I:.involvedObject.name"]);
+    let events = stage.ground.kubectl(&[
+        "get",
+        "events",
+        "-n",
+        "default",
+        "-o",
+        "custom-columns=R:.reason,N:.regarding.name,I:.involvedObject.name",
+    ]);
     assert!(events.lines().any(|line| line.contains("Provisioned") && line.contains("whole")), "{events}");
     // A pod that keeps to the restricted level is admitted, with the defaults.
     let made = admin.create(pod("tenant-whole", "fits")).await.unwrap();
@@ -92,7 +100,9 @@ pub async fn people_get_access_and_lose_it_in_seconds(stage: Arc<Stage>) {
     assert!(!can_read(&ivo, "ResourceQuota/tenant-people/hashinsight").await, "investors do not");
     assert!(!can_read(&ada, "Tenant/people").await, "tenants never read Tenants");
     assert!(!can_read(&ada, "TenantSummary/tenant-neighbour/summary").await, "nor their neighbours");
-    assert!(ada.merge("ResourceQuota/tenant-people/hashinsight", json!({"spec": {"hard": {"pods": "99"}}})).await.is_err());
+    assert!(
+        ada.merge("ResourceQuota/tenant-people/hashinsight", json!({"spec": {"hard": {"pods": "99"}}})).await.is_err()
+    );
     assert!(ada.merge_status(summary, json!({"status": {"plan": "premium"}})).await.is_err());
 
     stage.tenant("people", json!({"members": [member("Owner", "ada@people.example")]}), "Provisioned").await;
@@ -125,7 +135,11 @@ pub async fn a_plan_that_comes_later_or_changes_is_followed(stage: Arc<Stage>) {
     let kept = stage.reason("early", "PlanMissing").await;
     assert_eq!(kept["status"]["quotas"]["pods"], 33, "what it had stays in force");
     assert!(kept["status"]["state"]["active"].is_object());
-    stage.admin().merge("ResourceQuota/tenant-early/hashinsight", json!({"spec": {"hard": {"pods": "1"}}})).await.unwrap();
+    stage
+        .admin()
+        .merge("ResourceQuota/tenant-early/hashinsight", json!({"spec": {"hard": {"pods": "1"}}}))
+        .await
+        .unwrap();
     stage.admin().until("ResourceQuota/tenant-early/hashinsight", |q| q["spec"]["hard"]["pods"] == "33").await;
 }
 
@@ -187,7 +201,10 @@ pub async fn a_namespace_of_somebody_else_is_never_touched(stage: Arc<Stage>) {
     // Deleting the tenant leaves the stranger alone; freeing the name heals.
     admin.delete("Tenant/taken").await.unwrap();
     admin.until_gone("Tenant/taken").await;
-    assert_eq!(admin.must("Namespace/tenant-taken").await["metadata"]["resourceVersion"], before["metadata"]["resourceVersion"]);
+    assert_eq!(
+        admin.must("Namespace/tenant-taken").await["metadata"]["resourceVersion"],
+        before["metadata"]["resourceVersion"]
+    );
     stage.tenant("taken", json!({}), "NamespaceTaken").await;
     admin.delete("Namespace/tenant-taken").await.unwrap();
     stage.reason("taken", "Provisioned").await;

@@ -3,6 +3,7 @@
 //! those that turn something off have their own.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says where")]
+#![allow(clippy::disallowed_methods, reason = "tests read files and clocks")]
 
 mod alone;
 mod deletion;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
             lifecycle::use_of_the_quota_is_shown_to_the_tenant,
             lifecycle::a_namespace_of_somebody_else_is_never_touched,
             drift::every_owned_field_and_object_comes_back,
+            drift::what_was_swapped_while_nobody_looked_is_replaced,
             drift::marks_of_ownership_repair_each_other,
             drift::what_the_customer_added_is_left_alone,
             deletion::a_retained_tenant_is_taken_up_again,

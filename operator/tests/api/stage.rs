@@ -34,7 +34,11 @@ impl Stage {
 
     pub async fn without_operator() -> Self {
         let ground = Ground::with_kinds().await;
-        ground.admin.apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}})).await.unwrap();
+        ground
+            .admin
+            .apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}}))
+            .await
+            .unwrap();
         for object in hashinsight_operator::rbac::objects(SYSTEM) {
             ground.admin.apply(object).await.unwrap();
         }
@@ -82,8 +86,12 @@ impl Stage {
         let mut same = 0;
         eventually("quiet", Duration::from_secs(30), || {
             let now = self.ground.kubectl(&[
-                "get", "resourcequota,limitrange,networkpolicy,rolebinding,tenantsummary", "-n", &format!("tenant-{name}"),
-                "-o", "jsonpath={.items[*].metadata.resourceVersion}",
+                "get",
+                "resourcequota,limitrange,networkpolicy,rolebinding,tenantsummary",
+                "-n",
+                &format!("tenant-{name}"),
+                "-o",
+                "jsonpath={.items[*].metadata.resourceVersion}",
             ]);
             same = if now == last { same + 1 } else { 0 };
             last = now;

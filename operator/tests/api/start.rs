@@ -13,11 +13,19 @@ use crate::stage::{BINARY, Stage};
 
 pub async fn readiness_names_a_missing_crd(_: Arc<Stage>) {
     let ground = Ground::bare().await;
-    ground.admin.apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "hashinsight-system"}})).await.unwrap();
+    ground
+        .admin
+        .apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "hashinsight-system"}}))
+        .await
+        .unwrap();
     let operator = Operator::start(BINARY, ground.cluster.admin_kubeconfig(), "early", &[]);
     eventually("the missing CRD", Duration::from_secs(10), || async {
         let (code, body) = operator.get("/readyz").ok_or("no answer")?;
-        if code == 503 && body.contains("tenants.hashinsight.net") && body.contains("kubectl apply") { Ok(()) } else { Err(body) }
+        if code == 503 && body.contains("tenants.hashinsight.net") && body.contains("kubectl apply") {
+            Ok(())
+        } else {
+            Err(body)
+        }
     })
     .await;
     assert_eq!(operator.get("/healthz").unwrap().0, 200, "waiting is no reason to be killed");
@@ -31,7 +39,12 @@ pub async fn readiness_names_a_missing_crd(_: Arc<Stage>) {
 
 pub async fn bad_settings_are_refused_in_one_sentence(stage: Arc<Stage>) {
     let run = |arguments: &[&str], kubeconfig: &str| {
-        let output = Command::new(BINARY).args(arguments).env("KUBECONFIG", kubeconfig).env("HOME", "/nonexistent").output().unwrap();
+        let output = Command::new(BINARY)
+            .args(arguments)
+            .env("KUBECONFIG", kubeconfig)
+            .env("HOME", "/nonexistent")
+            .output()
+            .unwrap();
         (output.status.code(), String::from_utf8(output.stderr).unwrap())
     };
     let (code, text) = run(&[], "/nonexistent/kubeconfig");
@@ -56,7 +69,7 @@ fn collector() -> (String, Arc<Mutex<Vec<u8>>>) {
     std::thread::spawn(move || {
         for mut stream in listener.incoming().flatten() {
             stream.set_read_timeout(Some(Duration::from_millis(300))).unwrap();
-            let mut chunk = [0; 65536];
+            let mut chunk = [0; 8192];
             while let Ok(read @ 1..) = stream.read(&mut chunk) {
                 keep.lock().unwrap().extend_from_slice(&chunk[..read]);
             }

@@ -1,0 +1,113 @@
+//! The test command: lint, then every test with coverage, then one line that
+//! counts.
+
+use std::io::{BufRead, BufReader};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use crate::shell::{Error, cargo, step};
+use crate::{generate, layers, tools};
+
+/// Lines of the product that tests must reach, in percent.
+const COVERAGE_MINIMUM: &str = "85";
+/// Launchers and test ground are counted apart: what they do shows in whether
+/// clusters start.
+const LAUNCHERS: &str = "/(localcluster|testkit|xtask)/";
+
+/// Formatting, lints, layering, dependencies, generated files.
+pub(crate) fn lint() -> Result<(), Error> {
+    step("formatting", cargo(&["fmt", "--all", "--check"]))?;
+    step("clippy", cargo(&["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]))?;
+    layers::check()?;
+    generate::check()?;
+    let mut deny = tools::DENY.command()?;
+    deny.args(["--log-level", "error", "check", "bans", "licenses", "sources"]);
+    step("dependencies: bans, licenses, sources (advisories: not checked, their data cannot be reached)", deny)
+}
+
+/// Lint and all tests, with coverage.
+pub(crate) fn all() -> Result<(), Error> {
+    let begun = Instant::now();
+    lint()?;
+    localcluster::fetch()?;
+    tools::llvm_tools()?;
+    let coverage = |arguments: &[&str]| -> Result<Command, Error> {
+        let mut command = tools::COVERAGE.command()?;
+        command.args(arguments);
+        Ok(command)
+    };
+    step("forgetting old coverage", coverage(&["clean", "--workspace", "--profraw-only"])?)?;
+    let counts = counted("all tests", coverage(&["--workspace", "--locked", "--no-report"])?)?;
+    let report =
+        ["report", "--summary-only", "--ignore-filename-regex", LAUNCHERS, "--fail-under-lines", COVERAGE_MINIMUM];
+    step("coverage of the product", coverage(&report)?)?;
+    let launchers = ["report", "--summary-only", "--ignore-filename-regex", "/(crds|operator)/"];
+    step("coverage of launchers and test ground", coverage(&launchers)?)?;
+    println!("\nthe whole took {} s", begun.elapsed().as_secs());
+    counts.tell()
+}
+
+/// Tests that need no cluster.
+pub(crate) fn fast() -> Result<(), Error> {
+    let units = cargo(&["test", "--workspace", "--locked", "--lib", "--test", "planner", "--test", "schema"]);
+    counted("tests without a cluster", units)?.tell()
+}
+
+#[derive(Default)]
+struct Counts {
+    passed: u32,
+    failed: u32,
+    skipped: u32,
+}
+
+impl Counts {
+    /// Adds a line such as `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
+    fn add(&mut self, line: &str) {
+        let Some((_, rest)) = line.split_once("test result: ") else { return };
+        let number = |word: &str| {
+            let part = rest.split(['.', ';']).map(str::trim).find_map(|part| part.strip_suffix(word));
+            part.and_then(|n| n.trim().parse::<u32>().ok()).unwrap_or(0)
+        };
+        self.passed += number("passed");
+        self.failed += number("failed");
+        self.skipped += number("ignored");
+    }
+
+    fn tell(&self) -> Result<(), Error> {
+        println!("tests: {} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped);
+        if self.failed == 0 && self.passed > 0 { Ok(()) } else { Err(Error::Check("tests failed".into())) }
+    }
+}
+
+/// Runs tests with their output shown, and counts.
+fn counted(name: &str, mut command: Command) -> Result<Counts, Error> {
+    println!("\n== {name}");
+    let program = command.get_program().to_string_lossy().into_owned();
+    let spawn = |source| Error::Spawn { program: program.clone(), source };
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(spawn)?;
+    let mut counts = Counts::default();
+    for line in child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()).map_while(Result::ok) {
+        counts.add(&line);
+        println!("{line}");
+    }
+    let status = child.wait().map_err(spawn)?;
+    if !status.success() {
+        counts.tell()?;
+        return Err(Error::Check(format!("{name} failed")));
+    }
+    Ok(counts)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn results_are_summed_over_test_binaries() {
+        let mut counts = Counts::default();
+        counts.add("test result: ok. 22 passed; 0 failed; 1 ignored; 0 measured; 0 filtered out; finished in 44.56s");
+        counts.add("test result: FAILED. 2 passed; 3 failed; 0 ignored; 0 measured; 0 filtered out");
+        counts.add("test index::tests::equal ... ok");
+        assert_eq!((counts.passed, counts.failed, counts.skipped), (24, 3, 1));
+    }
+}
