@@ -37,12 +37,20 @@ pub(crate) fn component(
     hash: &str,
     make: impl FnOnce(&Path) -> Result<(), Error>,
 ) -> Result<PathBuf, Error> {
-    let root = cache_root()?.join("components");
+    component_in(&cache_root()?.join("components"), name, hash, make)
+}
+
+fn component_in(
+    root: &Path,
+    name: &str,
+    hash: &str,
+    make: impl FnOnce(&Path) -> Result<(), Error>,
+) -> Result<PathBuf, Error> {
     let finished = root.join(format!("{name}-{hash}"));
     if finished.is_dir() {
         return Ok(finished);
     }
-    fs::create_dir_all(&root).map_err(Error::file("create folder", &root))?;
+    fs::create_dir_all(root).map_err(Error::file("create folder", root))?;
     let _lock = lock(&root.join(format!("{name}.lock")), name)?;
     if finished.is_dir() {
         return Ok(finished);
@@ -74,6 +82,38 @@ fn lock(path: &Path, name: &str) -> Result<Flock<File>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[test]
+    fn a_component_is_made_once_and_whole() {
+        let root = tempfile::tempdir().unwrap();
+        let partial = root.path().join("thing-abc.partial");
+        fs::create_dir_all(partial.join("left-by-a-crash")).unwrap();
+        let made = AtomicU32::new(0);
+        let make = |folder: &Path| {
+            made.fetch_add(1, Ordering::SeqCst);
+            assert!(!folder.join("left-by-a-crash").exists());
+            std::thread::sleep(std::time::Duration::from_millis(50));
+            fs::write(folder.join("content"), "whole").map_err(Error::file("write", folder))
+        };
+        std::thread::scope(|threads| {
+            for _ in 0..4 {
+                threads.spawn(|| {
+                    let folder = component_in(root.path(), "thing", "abc", make).unwrap();
+                    assert_eq!(fs::read_to_string(folder.join("content")).unwrap(), "whole");
+                });
+            }
+        });
+        assert_eq!(made.load(Ordering::SeqCst), 1);
+    }
+
+    #[test]
+    fn a_failed_component_is_tried_again() {
+        let root = tempfile::tempdir().unwrap();
+        let fails = component_in(root.path(), "thing", "abc", |_| Err(Error::NoCacheHome));
+        assert!(fails.is_err());
+        assert!(component_in(root.path(), "thing", "abc", |_| Ok(())).unwrap().ends_with("thing-abc"));
+    }
 
     #[test]
     fn hashes_keep_parts_apart() {
