@@ -12,6 +12,7 @@ mod leadership;
 mod lifecycle;
 mod stage;
 mod start;
+mod walkthrough;
 mod world;
 
 use std::process::ExitCode;
@@ -39,6 +40,7 @@ fn main() -> ExitCode {
             start::readiness_names_a_missing_crd,
             start::bad_settings_are_refused_in_one_sentence,
             start::traces_reach_the_collector_that_is_named,
+            walkthrough::the_commands_in_contributing_do_what_they_say,
             world::regions_are_proven_by_nodes_and_configuration,
             lifecycle::a_tenant_becomes_ready_with_all_its_parts,
             lifecycle::people_get_access_and_lose_it_in_seconds,
