@@ -6,7 +6,7 @@ use kube::{CustomResource, KubeSchema};
 use serde::{Deserialize, Serialize};
 
 use crate::conditions::{Condition, list_schema};
-use crate::tenant::Lifecycle;
+use crate::tenant::TenantState;
 use crate::tenant_plan::{Quotas, Response};
 
 /// The summary holds nothing to configure.
@@ -58,9 +58,9 @@ pub struct TenantSummaryStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(length(max = 63))]
     pub region: Option<String>,
-    /// Whether the tenant is meant to be in service.
+    /// Where the tenant stands, as in Tenant.status.state.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub lifecycle: Option<Lifecycle>,
+    pub state: Option<TenantState>,
     /// Quotas in force.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub quotas: Option<Quotas>,

@@ -167,7 +167,7 @@ pub fn summary(
         display_name: Some(tenant.spec.display_name.clone()),
         plan: Some(tenant.spec.plan_ref.name.clone()),
         region: Some(tenant.spec.region.clone()),
-        lifecycle: Some(tenant.spec.lifecycle),
+        state: status.state.clone(),
         quotas: status.quotas.clone(),
         response: plan.map(|plan| plan.response.clone()),
         used,

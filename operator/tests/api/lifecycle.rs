@@ -153,6 +153,9 @@ pub async fn a_suspended_tenant_runs_no_pod_and_keeps_its_objects(stage: Arc<Sta
     let tenant = stage.tenant("sleepy", json!({"lifecycle": "Suspended"}), "Suspended").await;
     assert_eq!(condition(&tenant, "Ready")["status"], "True");
     assert!(tenant["status"]["state"]["suspended"]["since"].is_string());
+    let told =
+        |s: &Value| s["status"]["state"] == tenant["status"]["state"] && condition(s, "Ready")["reason"] == "Suspended";
+    admin.until("TenantSummary/tenant-sleepy/summary", told).await;
     assert!(admin.list("Pod", Some("tenant-sleepy")).await.unwrap().is_empty());
     assert!(admin.create(pod("tenant-sleepy", "three")).await.is_err(), "no new pod is admitted");
     assert_eq!(admin.must("ConfigMap/tenant-sleepy/precious").await["data"]["kept"], "yes");

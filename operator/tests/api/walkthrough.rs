@@ -19,15 +19,14 @@ pub async fn the_commands_in_contributing_do_what_they_say(_: Arc<Stage>) {
     // port, the log.
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let log = ground.cluster.folder().join("walkthrough.log");
-    let commands = format!("trap 'kill %1 2>/dev/null' EXIT\n{commands}")
+    let commands = format!("trap 'kill %1 2>/dev/null || true' EXIT\n{commands}")
         .replace("target/debug/hashinsight-operator", BINARY)
         .replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"))
         .replace("/tmp/hashinsight-operator.log", log.to_str().unwrap());
     let kubectl = ground.cluster.programs().kubernetes("kubectl");
     let path = format!("{}:{}", kubectl.parent().unwrap().display(), std::env::var("PATH").unwrap());
     let mut shell = Command::new("bash");
-    // Job control, as in the shell of a person.
-    shell.args(["-m", "-euo", "pipefail", "-c", &commands]).current_dir(root).env("PATH", path);
+    shell.args(["-euo", "pipefail", "-c", &commands]).current_dir(root).env("PATH", path);
     shell.env("KUBECONFIG", ground.cluster.admin_kubeconfig());
     let output = tokio::task::spawn_blocking(move || shell.output().unwrap()).await.unwrap();
     let told = String::from_utf8(output.stdout).unwrap();
