@@ -17,10 +17,16 @@ use nix::unistd::Pid;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_localcluster");
 
-/// Processes that work in `folder`.
-fn working_in(folder: &Path) -> Vec<PathBuf> {
-    let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
-    processes.filter(|process| fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder))).collect()
+/// Processes that work in `folder`. A listing of /proc may miss one while
+/// others come and go, so several are put together.
+fn working_in(folder: &Path) -> BTreeSet<PathBuf> {
+    let mut all = BTreeSet::new();
+    for _ in 0..5 {
+        let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+        all.extend(processes.filter(|p| fs::read_link(p.join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder))));
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    all
 }
 
 /// The last line of each daemon's log.
