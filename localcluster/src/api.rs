@@ -1,6 +1,6 @@
 //! Size *api*: etcd, kube-apiserver and kube-controller-manager on loopback.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::net::TcpListener;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -8,16 +8,20 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use nix::fcntl::Flock;
+use tempfile::TempDir;
+
 use crate::certificates::{Authority, service_account_keys};
 use crate::processes::Processes;
-use crate::{Error, Programs, fetch};
+use crate::{Error, Programs, fetch, leftovers};
 
 /// A port found free may be taken before it is used; then we try again.
 const ATTEMPTS: u32 = 4;
+/// kubectl keeps what it discovers here, else in the user's home.
+const KUBECTL_CACHE: &str = "KUBECACHEDIR";
 const READY_WITHIN: Duration = Duration::from_secs(90);
 
-/// Everything but reads of leases, with who did it; tests and permission
-/// checks read it.
+/// Every request with who made it; tests of silence and permissions read it.
 const AUDIT_POLICY: &str = "\
 apiVersion: audit.k8s.io/v1
 kind: Policy
@@ -35,6 +39,7 @@ pub struct Cluster {
     server: String,
     admin: PathBuf,
     _processes: Processes,
+    _claim: Flock<File>,
 }
 
 impl Cluster {
@@ -42,6 +47,7 @@ impl Cluster {
     /// controllers work.
     pub fn start() -> Result<Self, Error> {
         let programs = fetch()?;
+        leftovers::sweep();
         let mut attempt = 1;
         loop {
             match Self::try_start(&programs) {
@@ -55,8 +61,13 @@ impl Cluster {
 
     fn try_start(programs: &Programs) -> Result<Self, Error> {
         let authority = Authority::new()?;
-        let folder = new_folder()?;
+        let temporary = new_folder()?;
+        // The reaper compares working folders as the kernel spells them.
+        let folder = temporary.path().canonicalize().map_err(Error::file("resolve", temporary.path()))?;
         let mut processes = Processes::new(&folder)?;
+        let claim = leftovers::claim(&folder)?;
+        // From here on the reaper removes it.
+        let _ = temporary.keep();
         let [client, peer, secure] = free_ports()?;
         write_files(&folder, &authority)?;
         let server = format!("https://127.0.0.1:{secure}");
@@ -69,7 +80,8 @@ impl Cluster {
             Command::new(programs.kubernetes("kubectl"))
                 .arg("--kubeconfig")
                 .arg(&admin)
-                .args(["get", "--raw", path])
+                .args(["get", "--raw", path, "--request-timeout=5s"])
+                .env(KUBECTL_CACHE, &folder)
                 .stdin(Stdio::null())
                 .stderr(Stdio::null())
                 .output()
@@ -81,7 +93,7 @@ impl Cluster {
         // The controllers work once the first one that everything needs has acted.
         let account = "/api/v1/namespaces/default/serviceaccounts/default";
         processes.wait("kube-controller-manager", READY_WITHIN, || get(account))?;
-        Ok(Self { folder, programs: programs.clone(), authority, server, admin, _processes: processes })
+        Ok(Self { folder, programs: programs.clone(), authority, server, admin, _processes: processes, _claim: claim })
     }
 
     /// Kubeconfig of a cluster administrator.
@@ -107,9 +119,21 @@ impl Cluster {
 
     /// `kubectl` as administrator of this cluster.
     pub fn kubectl(&self) -> Command {
-        let mut kubectl = Command::new(self.programs.kubernetes("kubectl"));
-        kubectl.env("KUBECONFIG", &self.admin);
-        kubectl
+        self.point(Command::new(self.programs.kubernetes("kubectl")))
+    }
+
+    /// Points `command` at this cluster: KUBECONFIG, kubectl first on PATH, and
+    /// kubectl's cache beside the cluster, so that nothing stays in a home.
+    pub fn point(&self, mut command: Command) -> Command {
+        let kubectl = self.programs.kubernetes("kubectl");
+        let folders = kubectl.parent().map(PathBuf::from).into_iter();
+        let path: Vec<PathBuf> =
+            folders.chain(std::env::var_os("PATH").iter().flat_map(std::env::split_paths)).collect();
+        command
+            .env("KUBECONFIG", &self.admin)
+            .env("PATH", std::env::join_paths(path).unwrap_or_default())
+            .env(KUBECTL_CACHE, self.folder.join("kubectl-cache"));
+        command
     }
 
     /// Where the programs are, kubectl among them.
@@ -118,16 +142,14 @@ impl Cluster {
     }
 }
 
-fn new_folder() -> Result<PathBuf, Error> {
+fn new_folder() -> Result<TempDir, Error> {
     let folder = tempfile::Builder::new()
-        .prefix("hashinsight-localcluster-")
+        .prefix(leftovers::PREFIX)
         .tempdir()
-        .map_err(Error::file("create folder in", std::env::temp_dir()))?
-        .keep();
-    let data = folder.join("etcd");
+        .map_err(Error::file("create folder in", std::env::temp_dir()))?;
+    let data = folder.path().join("etcd");
     fs::DirBuilder::new().mode(0o700).create(&data).map_err(Error::file("create folder", &data))?;
-    // The reaper compares working folders as the kernel spells them.
-    folder.canonicalize().map_err(Error::file("resolve", &folder))
+    Ok(folder)
 }
 
 fn free_ports<const N: usize>() -> Result<[u16; N], Error> {
@@ -167,18 +189,21 @@ fn write_kubeconfig(
     groups: &[&str],
 ) -> Result<PathBuf, Error> {
     let identity = authority.client(user, groups)?;
-    let stem: String = user.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect();
-    let at = |extension: &str| folder.join(format!("{stem}.{extension}"));
-    write_private(&at("crt"), &identity.certificate)?;
-    write_private(&at("key"), &identity.key)?;
+    // A folder of its own each time: names of users may clash with anything.
+    let own =
+        tempfile::Builder::new().prefix("user-").tempdir_in(folder).map_err(Error::file("create folder in", folder))?;
+    let own = own.keep();
+    let at = |name: &str| own.join(name);
+    write_private(&at("client.crt"), &identity.certificate)?;
+    write_private(&at("client.key"), &identity.key)?;
     let text = format!(
         "apiVersion: v1\nkind: Config\ncurrent-context: localcluster\n\
          clusters:\n- name: localcluster\n  cluster: {{server: \"{server}\", certificate-authority: \"{ca}\"}}\n\
          users:\n- name: user\n  user: {{client-certificate: \"{certificate}\", client-key: \"{key}\"}}\n\
          contexts:\n- name: localcluster\n  context: {{cluster: localcluster, user: user}}\n",
         ca = folder.join("ca.crt").display(),
-        certificate = at("crt").display(),
-        key = at("key").display(),
+        certificate = at("client.crt").display(),
+        key = at("client.key").display(),
     );
     let path = at("kubeconfig");
     write_private(&path, &text)?;

@@ -18,6 +18,9 @@ const KUBERNETES_PROGRAMS: [&str; 3] = ["kube-apiserver", "kube-controller-manag
 /// Debian packages that are unpacked, never installed.
 const DEBIAN_PACKAGES: [&str; 1] = ["etcd-server"];
 
+/// Where the unpacked package has the store.
+const ETCD: &str = "root/usr/bin/etcd";
+
 /// Where the programs of a cluster are.
 #[derive(Clone, Debug)]
 pub struct Programs {
@@ -33,7 +36,7 @@ impl Programs {
 
     /// The store.
     pub fn etcd(&self) -> PathBuf {
-        self.debian.join("root/usr/bin/etcd")
+        self.debian.join(ETCD)
     }
 }
 
@@ -52,7 +55,8 @@ fn kubernetes() -> Result<PathBuf, Error> {
     let link = format!(
         "-s -w -X {version}.gitVersion={KUBERNETES} -X {version}.gitMajor={major} -X {version}.gitMinor={minor} -X {version}.gitTreeState=clean"
     );
-    let key = hash(&[KUBERNETES_GO_MOD, KUBERNETES_GO_SUM, &link]);
+    let programs = KUBERNETES_PROGRAMS.join(" ");
+    let key = hash(&[KUBERNETES_GO_MOD, KUBERNETES_GO_SUM, &link, &programs]);
     component("kubernetes", &key, |folder| {
         require_go()?;
         let module = folder.join("module");
@@ -67,9 +71,12 @@ fn kubernetes() -> Result<PathBuf, Error> {
             .args(&packages);
         let what = format!("building Kubernetes {KUBERNETES} (once; about six minutes on two cores)");
         let mut compiled = 0_u32;
-        run(build, what, &folder.join("build.log"), |_| {
+        run(build, what, &folder.join("build.log"), |line| {
+            if let Some(module) = line.strip_prefix("go: ") {
+                return module.to_owned();
+            }
             compiled += 1;
-            format!("{compiled} packages,")
+            format!("{compiled} packages")
         })
     })
 }
@@ -90,7 +97,7 @@ fn require_go() -> Result<(), Error> {
 
 fn debian() -> Result<PathBuf, Error> {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let key = hash(&[&[release.as_str()], DEBIAN_PACKAGES.as_slice()].concat());
+    let key = hash(&[&[release.as_str(), APT_SETTINGS], DEBIAN_PACKAGES.as_slice()].concat());
     component("debian", &key, |folder| {
         for program in ["apt-get", "dpkg-deb"] {
             let there = Command::new(program).arg("--version").stdout(Stdio::null()).status();
@@ -100,19 +107,20 @@ fn debian() -> Result<PathBuf, Error> {
             })?;
         }
         let log = folder.join("download.log");
+        let packages = folder.join("packages");
         for sub in ["state/lists/partial", "cache/archives/partial", "packages", "root"] {
             let path = folder.join(sub);
             fs::create_dir_all(&path).map_err(Error::file("create folder", &path))?;
         }
-        // Lists and archives of our own: the system's apt state is not touched,
-        // and no privilege is needed.
+        write(&folder.join("apt.conf"), APT_SETTINGS)?;
         let mut update = private_apt(folder);
         update.arg("update");
-        run(update, "reading Debian's package lists".into(), &log, |_| String::new())?;
+        let lists = run(update, "reading the package lists".into(), &log, str::to_owned);
         let mut download = private_apt(folder);
-        download.current_dir(folder.join("packages")).arg("download").args(DEBIAN_PACKAGES);
-        run(download, format!("downloading {}", DEBIAN_PACKAGES.join(", ")), &log, |_| String::new())?;
-        let packages = folder.join("packages");
+        download.current_dir(&packages).arg("download").args(DEBIAN_PACKAGES);
+        let what = format!("downloading {}", DEBIAN_PACKAGES.join(", "));
+        // A source of the user's that fails is no matter if ours was read.
+        run(download, what, &log, str::to_owned).map_err(|failed| lists.err().unwrap_or(failed))?;
         for entry in fs::read_dir(&packages).map_err(Error::file("read folder", &packages))?.flatten() {
             let mut unpack = Command::new("dpkg-deb");
             unpack.arg("-x").arg(entry.path()).arg(folder.join("root"));
@@ -122,13 +130,22 @@ fn debian() -> Result<PathBuf, Error> {
             let path = folder.join(sub);
             fs::remove_dir_all(&path).map_err(Error::file("remove folder", &path))?;
         }
-        Ok(())
+        let etcd = folder.join(ETCD);
+        fs::metadata(&etcd).map(drop).map_err(Error::file("find, in the unpacked package,", &etcd))
     })
 }
 
+/// The system's hooks after an update start services and touch its state.
+const APT_SETTINGS: &str =
+    "#clear APT::Update::Pre-Invoke;\n#clear APT::Update::Post-Invoke;\n#clear APT::Update::Post-Invoke-Success;\n";
+
+/// apt with lists and archives of our own: the system's are not touched, and
+/// no privilege is needed.
 fn private_apt(folder: &Path) -> Command {
     let mut apt = Command::new("apt-get");
-    apt.arg("-o")
+    apt.arg("-c")
+        .arg(folder.join("apt.conf"))
+        .arg("-o")
         .arg(format!("Dir::State={}", folder.join("state").display()))
         .arg("-o")
         .arg("Dir::State::status=/var/lib/dpkg/status")
@@ -138,24 +155,26 @@ fn private_apt(folder: &Path) -> Command {
     apt
 }
 
-/// Runs one step with its output in `log`; `detail` turns each line of
-/// standard error into progress.
+/// Runs one step with its output in `log`; `detail` turns each of its lines
+/// into progress.
 fn run(mut step: Command, what: String, log: &Path, mut detail: impl FnMut(&str) -> String) -> Result<(), Error> {
-    let mut progress = Progress::begin(what.clone());
+    let progress = Progress::begin(what.clone());
     let mut file = File::options().create(true).append(true).open(log).map_err(Error::file("write", log))?;
     let program = step.get_program().to_string_lossy().into_owned();
-    let stdout = file.try_clone().map_err(Error::file("write", log))?;
-    let mut child = step
-        .stdin(Stdio::null())
-        .stdout(stdout)
-        .stderr(Stdio::piped())
-        .spawn()
-        .map_err(|source| Error::Spawn { program: program.clone(), source })?;
-    for line in child.stderr.take().into_iter().flat_map(|e| BufReader::new(e).lines()).map_while(Result::ok) {
-        progress.step(&detail(&line));
+    let spawn = |source| Error::Spawn { program: program.clone(), source };
+    let (reader, writer) = std::io::pipe().map_err(spawn)?;
+    let errors = writer.try_clone().map_err(spawn)?;
+    let mut child = step.stdin(Stdio::null()).stdout(writer).stderr(errors).spawn().map_err(spawn)?;
+    // The command holds the writing ends; with them gone the reader ends.
+    drop(step);
+    for line in BufReader::new(reader).lines().map_while(Result::ok) {
+        let text: String = detail(&line).chars().take(60).collect();
+        if !text.is_empty() {
+            progress.step(text);
+        }
         writeln!(file, "{line}").map_err(Error::file("write", log))?;
     }
-    let status = child.wait().map_err(|source| Error::Spawn { program, source })?;
+    let status = child.wait().map_err(spawn)?;
     if !status.success() {
         return Err(Error::Step { step: what, status: status.to_string(), tail: tail(log, 12), log: log.to_owned() });
     }
@@ -165,4 +184,17 @@ fn run(mut step: Command, what: String, log: &Path, mut detail: impl FnMut(&str)
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {
     fs::write(path, text).map_err(Error::file("write", path))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_version_we_name_is_the_version_we_build() {
+        assert!(KUBERNETES_GO_MOD.contains(&format!("require k8s.io/kubernetes {KUBERNETES} ")));
+        for program in KUBERNETES_PROGRAMS {
+            assert!(KUBERNETES_GO_MOD.contains(&format!("k8s.io/kubernetes/cmd/{program}\n")), "{program}");
+        }
+    }
 }

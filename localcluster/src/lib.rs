@@ -15,6 +15,7 @@ mod cache;
 mod certificates;
 mod components;
 mod error;
+mod leftovers;
 mod processes;
 mod progress;
 
@@ -22,4 +23,4 @@ pub use api::Cluster;
 pub use cache::cache_root;
 pub use components::{Programs, fetch};
 pub use error::Error;
-pub use progress::Progress;
+pub use progress::{Progress, say};

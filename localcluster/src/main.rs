@@ -2,11 +2,15 @@
 
 #![allow(clippy::disallowed_methods, reason = "a launcher works on files, processes and time")]
 
-use std::path::PathBuf;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Command, ExitCode};
 
 use clap::{Parser, Subcommand};
-use localcluster::{Cluster, Error, cache_root, fetch};
+use localcluster::{Cluster, Error, cache_root, fetch, say};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
+use signal_hook::iterator::Signals;
 
 #[derive(Parser)]
 #[command(version, about = "A real Kubernetes on this one machine, for tests and demos", after_help = EXAMPLES)]
@@ -22,7 +26,8 @@ Examples:
   localcluster run -- kubectl get ns     a cluster around one command
   localcluster run -- bash               a cluster around a shell
 
-Exit codes: 0 ok, 2 error; `run -- COMMAND` exits as COMMAND does.
+Exit codes: 0 ok, 2 error; `run -- COMMAND` exits as COMMAND does,
+128 and the signal where one ended it.
 Programs are kept in $XDG_CACHE_HOME/hashinsight (or ~/.cache/hashinsight).";
 
 #[derive(Subcommand)]
@@ -65,16 +70,26 @@ fn run(verb: Verb) -> Result<ExitCode, Error> {
     }
 }
 
+/// Runs the command and outlives it, whatever signal comes: Ctrl-C reaches the
+/// command by itself, the rest is passed on, and the cluster stays until the
+/// command has ended.
 fn around(cluster: &Cluster, program: &str, arguments: &[String]) -> Result<ExitCode, Error> {
-    let mut path = vec![cluster.programs().kubernetes("kubectl").parent().map(PathBuf::from).unwrap_or_default()];
-    path.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
-    let status = Command::new(program)
-        .args(arguments)
-        .env("KUBECONFIG", cluster.admin_kubeconfig())
-        .env("PATH", std::env::join_paths(path).unwrap_or_default())
-        .status()
-        .map_err(|source| Error::Spawn { program: program.to_owned(), source })?;
-    Ok(status.code().and_then(|code| u8::try_from(code).ok()).map_or(ExitCode::from(2), ExitCode::from))
+    let failed = |source| Error::Spawn { program: program.to_owned(), source };
+    let mut signals = Signals::new([SIGINT, SIGQUIT, SIGTERM, SIGHUP]).map_err(failed)?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    let mut child = cluster.point(command).spawn().map_err(failed)?;
+    let pid = Pid::from_raw(child.id().cast_signed());
+    std::thread::spawn(move || {
+        for signal in signals.forever() {
+            if let (SIGTERM | SIGHUP, Ok(signal)) = (signal, Signal::try_from(signal)) {
+                let _ = kill(pid, signal);
+            }
+        }
+    });
+    let status = child.wait().map_err(failed)?;
+    let code = status.code().or_else(|| status.signal().map(|signal| 128 + signal)).unwrap_or(2);
+    Ok(ExitCode::from(u8::try_from(code).unwrap_or(2)))
 }
 
 /// Ctrl-C ends this process at once; the cluster's reaper sees that and
@@ -90,7 +105,6 @@ fn until_interrupted(cluster: &Cluster) -> Result<ExitCode, Error> {
     }
 }
 
-#[expect(clippy::print_stderr, reason = "a command talks to the person on standard error")]
 fn tell(text: &str) {
-    eprintln!("{text}");
+    say(&format!("{text}\n"));
 }

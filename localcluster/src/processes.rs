@@ -4,7 +4,6 @@
 //! the folder.
 
 use std::fs::File;
-use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -13,13 +12,11 @@ use std::time::{Duration, Instant};
 use crate::Error;
 use crate::error::tail;
 
-/// Reads process ids, a line each, until the pipe closes. A process counts as
-/// ours only while it works in our folder: ids are reused.
-const REAPER: &str = r#"
-pids=
-while read -r pid; do pids="$pids $pid"; done
-for pid in $pids; do
-  [ "$(readlink "/proc/$pid/cwd")" = "$1" ] && kill -KILL "$pid"
+/// Waits until the pipe closes, then ends whatever works in the folder.
+pub(crate) const REAPER: &str = r#"
+read -r _
+for process in /proc/[0-9]*; do
+  [ "$(readlink "$process/cwd")" = "$1" ] && kill -KILL "${process#/proc/}"
 done
 rm -rf "$1"
 "#;
@@ -66,9 +63,6 @@ impl Processes {
             .process_group(0)
             .spawn()
             .map_err(|source| Error::Spawn { program: name.into(), source })?;
-        if let Some(pipe) = &mut self.pipe {
-            writeln!(pipe, "{}", child.id()).map_err(Error::file("tell the reaper of", &log))?;
-        }
         self.daemons.push(Daemon { name, child });
         Ok(())
     }

@@ -5,10 +5,11 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, PipeReader};
 use std::os::unix::fs::{PermissionsExt, symlink};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Output};
 use std::time::{Duration, Instant};
 
 use localcluster::{Cluster, cache_root};
@@ -17,16 +18,10 @@ use nix::unistd::Pid;
 
 const BINARY: &str = env!("CARGO_BIN_EXE_localcluster");
 
-/// Processes that work in `folder`. A listing of /proc may miss one while
-/// others come and go, so several are put together.
-fn working_in(folder: &Path) -> BTreeSet<PathBuf> {
-    let mut all = BTreeSet::new();
-    for _ in 0..5 {
-        let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
-        all.extend(processes.filter(|p| fs::read_link(p.join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder))));
-        std::thread::sleep(Duration::from_millis(10));
-    }
-    all
+/// Processes that work in `folder`.
+fn working_in(folder: &Path) -> Vec<PathBuf> {
+    let processes = fs::read_dir("/proc").unwrap().flatten().map(|entry| entry.path());
+    processes.filter(|process| fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder))).collect()
 }
 
 /// The last line of each daemon's log.
@@ -83,30 +78,92 @@ fn users_get_what_rbac_gives_them_and_writes_are_audited() {
 
 #[test]
 fn a_command_is_run_around_and_its_exit_code_kept() {
+    let home = tempfile::tempdir().unwrap();
     let script = "kubectl get namespace default >/dev/null && dirname $KUBECONFIG && exit 7";
-    let output = Command::new(BINARY).args(["run", "--", "sh", "-c", script]).output().unwrap();
+    let output = Command::new(BINARY)
+        .args(["run", "--", "sh", "-c", script])
+        .env("XDG_CACHE_HOME", cache_root().unwrap().parent().unwrap())
+        .env("HOME", home.path())
+        .output()
+        .unwrap();
     assert_eq!(output.status.code(), Some(7), "{}", String::from_utf8_lossy(&output.stderr));
     let folder = PathBuf::from(String::from_utf8(output.stdout).unwrap().trim());
     assert!(!folder.exists() && working_in(&folder).is_empty(), "gone before the command returns");
+    assert_eq!(fs::read_dir(home.path()).unwrap().count(), 0, "nothing stays in the home");
 }
 
-fn running() -> (Child, PathBuf) {
-    let mut child = Command::new(BINARY).arg("run").stderr(Stdio::piped()).spawn().unwrap();
-    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let export = lines.find(|line| line.contains("KUBECONFIG=")).unwrap();
-    let kubeconfig = PathBuf::from(export.split('=').nth(1).unwrap());
-    (child, kubeconfig.parent().unwrap().to_owned())
+/// A running `localcluster run ARGUMENTS`, the line of its output that names
+/// the kubeconfig, and the cluster's folder.
+fn running(arguments: &[&str]) -> (Child, BufReader<PipeReader>, PathBuf) {
+    let (reader, writer) = std::io::pipe().unwrap();
+    let mut command = Command::new(BINARY);
+    let stderr = writer.try_clone().unwrap();
+    let child = command.arg("run").args(arguments).stdout(writer).stderr(stderr).spawn().unwrap();
+    drop(command);
+    let mut reader = BufReader::new(reader);
+    let kubeconfig = loop {
+        let mut line = String::new();
+        assert!(reader.read_line(&mut line).unwrap() > 0, "it ended early");
+        if let Some((_, path)) = line.trim().split_once("KUBECONFIG=") {
+            break PathBuf::from(path);
+        }
+    };
+    let folder = fs::read_dir(std::env::temp_dir()).unwrap().flatten().map(|e| e.path());
+    let folder = folder.filter(|f| kubeconfig.starts_with(f)).find(|f| f.is_dir()).unwrap();
+    (child, reader, folder)
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
 }
 
 #[test]
 fn interrupted_or_killed_it_leaves_nothing() {
     for signal in [Signal::SIGINT, Signal::SIGKILL] {
-        let (mut child, folder) = running();
+        let (mut child, _output, folder) = running(&[]);
         assert_eq!(working_in(&folder).len(), 3, "{}", last_words(&folder));
-        kill(Pid::from_raw(child.id().cast_signed()), signal).unwrap();
-        child.wait().unwrap();
+        assert!(child.try_wait().unwrap().is_none());
+        send(&child, signal);
+        assert_eq!(child.wait().unwrap().signal(), Some(signal as i32));
         wait_until_nothing_is_left(&folder);
     }
+}
+
+#[test]
+fn a_reader_that_goes_away_does_not_end_the_cluster() {
+    let (mut child, output, folder) = running(&[]);
+    drop(output);
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(child.try_wait().unwrap().is_none());
+    assert_eq!(working_in(&folder).len(), 3, "{}", last_words(&folder));
+    send(&child, Signal::SIGINT);
+    child.wait().unwrap();
+    wait_until_nothing_is_left(&folder);
+}
+
+#[test]
+fn a_command_that_cleans_up_keeps_its_cluster_until_it_has() {
+    let script = "trap 'kubectl get --raw /readyz >/dev/null && exit 9' TERM; echo KUBECONFIG=$KUBECONFIG; while :; do sleep 0.1; done";
+    let (mut child, _output, folder) = running(&["--", "bash", "-c", script]);
+    // As from a terminal, the interrupt alone must not take the cluster away.
+    send(&child, Signal::SIGINT);
+    std::thread::sleep(Duration::from_millis(300));
+    assert!(child.try_wait().unwrap().is_none());
+    send(&child, Signal::SIGTERM);
+    assert_eq!(child.wait().unwrap().code(), Some(9), "the cluster answered while the command cleaned up");
+    assert!(!folder.exists());
+}
+
+#[test]
+fn what_a_crashed_machine_left_is_removed_by_the_next_start() {
+    let left = tempfile::Builder::new().prefix("hashinsight-localcluster-").tempdir().unwrap().keep();
+    fs::write(left.join("lock"), "").unwrap();
+    let mut daemon = Command::new("sleep").arg("600").current_dir(&left).spawn().unwrap();
+    let unclaimed = tempfile::Builder::new().prefix("hashinsight-localcluster-").tempdir().unwrap();
+    drop(Cluster::start().unwrap());
+    assert!(!left.exists());
+    assert_eq!(daemon.wait().unwrap().signal(), Some(Signal::SIGKILL as i32));
+    assert!(unclaimed.path().exists(), "a folder that another is just making");
 }
 
 /// `localcluster fetch` with an empty cache and only `programs` on PATH.
