@@ -46,6 +46,12 @@ pub fn tenant_id(uid: &str) -> String {
     format!("t{hex}")
 }
 
+/// Whether `text` has the form of a tenant's id.
+pub fn is_tenant_id(text: &str) -> bool {
+    let digits = text.strip_prefix('t').unwrap_or_default();
+    digits.len() == 20 && digits.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -55,6 +61,10 @@ mod tests {
         let id = tenant_id("6f4a1f0e-0f57-4f0c-a7a9-1d0c2b1f2c11");
         assert_eq!(id, "t62a942e064705d689300");
         assert_eq!(id.len(), 21);
+        assert!(is_tenant_id(&id));
+        for no in ["", "t", "forged", "t62A942E064705D689300", "62a942e064705d6893000"] {
+            assert!(!is_tenant_id(no), "{no}");
+        }
         assert_ne!(id, tenant_id("6f4a1f0e-0f57-4f0c-a7a9-1d0c2b1f2c12"));
     }
 

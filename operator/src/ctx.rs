@@ -79,6 +79,15 @@ pub struct Ctx {
     pub regions: BTreeSet<String>,
 }
 
+impl Ctx {
+    /// Forgets what is kept of a root object that is gone.
+    pub fn forget(&self, uid: &str) {
+        self.metrics.stand(uid, None);
+        self.backoff.clear(uid);
+        self.own_writes.forget(uid);
+    }
+}
+
 /// A resource version as a number. Kubernetes promises since 1.35 that
 /// versions of one resource compare as numbers; anything else counts as oldest.
 pub fn version_number(resource_version: Option<&str>) -> u64 {

@@ -147,7 +147,20 @@ impl Error {
             Class::Forbidden => {
                 format!("may not {} {}.{}", self.verb.permission(), self.kind.plural, self.kind.group_or_core())
             }
-            _ => self.to_string(),
+            _ => format!("cannot {} {}: {}", self.verb.name(), self.kind.plural, self.stable_cause()),
+        }
+    }
+
+    /// The cause in words that do not vary from one try to the next: what the
+    /// server says of the request, but not what it says of itself.
+    fn stable_cause(&self) -> String {
+        match &self.cause {
+            Cause::Client(error) => match error.as_ref() {
+                kube::Error::Api(status) if (400..500).contains(&status.code) => brief(error),
+                kube::Error::Api(status) => format!("the API server answered {}", status.code),
+                _ => "the API server cannot be reached".to_owned(),
+            },
+            other => other.to_string(),
         }
     }
 }
@@ -208,6 +221,8 @@ mod tests {
         let rbac = "resourcequotas is forbidden: User \"u\" cannot patch resource \"resourcequotas\"";
         assert_eq!(refused(403, rbac).clause(), "may not patch resourcequotas.core");
         assert_eq!(refused(403, "is forbidden: exceeded quota: pods").class(), Class::Transient);
+        assert_eq!(api(500).clause(), "cannot apply resourcequotas: the API server answered 500");
+        assert_eq!(api(422).clause(), "cannot apply resourcequotas: said the server (422)");
         assert_eq!(api(500).to_string(), "cannot apply resourcequotas \"acme\": said the server (500)");
     }
 }

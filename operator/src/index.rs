@@ -39,12 +39,14 @@ pub enum Change<K> {
 pub struct Index<K, V> {
     entries: BTreeMap<K, Entry<V>>,
     listed: Option<BTreeSet<K>>,
+    /// The newest version the watch has shown.
+    watched: u64,
     trust: Trust,
 }
 
 impl<K, V> Default for Index<K, V> {
     fn default() -> Self {
-        Self { entries: BTreeMap::new(), listed: None, trust: Trust::Pending }
+        Self { entries: BTreeMap::new(), listed: None, watched: 0, trust: Trust::Pending }
     }
 }
 
@@ -112,14 +114,28 @@ impl<K: Ord + Clone, V: PartialEq> Index<K, V> {
 
     /// Sees `value` at `version`. Returns whether that is news: before the
     /// first list is complete nobody waits for any.
-    pub fn put(&mut self, key: K, version: u64, value: V) -> bool {
-        self.store(key, version, value) && self.trust != Trust::Pending
-    }
-
-    fn store(&mut self, key: K, version: u64, value: V) -> bool {
+    fn put(&mut self, key: K, version: u64, value: V) -> bool {
+        self.watched = self.watched.max(version);
         if let Some(listed) = &mut self.listed {
             listed.insert(key.clone());
         }
+        self.store(key, version, value) && self.trust != Trust::Pending
+    }
+
+    /// Sees the server's answer to our own write. An answer the watch has
+    /// overtaken is of an object that is gone again, unless it is still here.
+    pub fn wrote(&mut self, key: K, version: u64, value: V) {
+        if self.entries.contains_key(&key) || version > self.watched {
+            self.store(key, version, value);
+        }
+    }
+
+    /// We deleted `key`.
+    pub fn deleted(&mut self, key: &K) {
+        self.entries.remove(key);
+    }
+
+    fn store(&mut self, key: K, version: u64, value: V) -> bool {
         match self.entries.get_mut(&key) {
             Some(entry) if version < entry.version => false,
             Some(entry) => {
@@ -135,7 +151,8 @@ impl<K: Ord + Clone, V: PartialEq> Index<K, V> {
     }
 
     /// Sees that `key` was deleted at `version`. Returns whether it was there.
-    pub fn remove(&mut self, key: &K, version: u64) -> bool {
+    fn remove(&mut self, key: &K, version: u64) -> bool {
+        self.watched = self.watched.max(version);
         let newer = self.entries.get(key).is_some_and(|entry| entry.version <= version);
         newer && self.entries.remove(key).is_some()
     }
@@ -184,6 +201,19 @@ mod tests {
         assert_eq!(index.get(&"a"), Some(&"new"));
         assert!(!index.remove(&"a", 4), "an older deletion is of an earlier object");
         assert!(index.remove(&"a", 6));
+    }
+
+    #[test]
+    fn a_late_answer_to_our_write_plants_no_ghost() {
+        let mut index = synced();
+        index.put("a", 10, "made");
+        index.remove(&"a", 11);
+        index.wrote("a", 10, "made");
+        assert_eq!(index.get(&"a"), None);
+        index.wrote("a", 12, "made again");
+        assert_eq!(index.get(&"a"), Some(&"made again"));
+        index.deleted(&"a");
+        assert_eq!(index.get(&"a"), None);
     }
 
     #[test]

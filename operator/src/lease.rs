@@ -8,11 +8,12 @@ use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use serde_json::json;
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use crate::api::Target;
 use crate::ctx::Ctx;
-use crate::error::Error;
+use crate::error::{Class, Error};
 use crate::kinds::LEASES;
 
 /// How long a lease holds without being renewed.
@@ -25,14 +26,6 @@ pub const GIVE_UP: Duration = Duration::from_secs(10);
 pub const NAME: &str = "hashinsight-operator";
 const MANAGER: &str = "hashinsight-operator-lease";
 
-/// The lease as a replica last saw it, with when it first saw it so: clocks of
-/// replicas are not compared.
-#[derive(Clone, Debug, PartialEq)]
-struct View {
-    lease: Option<Lease>,
-    unchanged_since: Timestamp,
-}
-
 /// What a replica should do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Move {
@@ -42,19 +35,15 @@ enum Move {
     Wait,
 }
 
-/// Judges the lease as `me` sees it at `now`.
-fn evaluate(view: &View, me: &str, now: Timestamp) -> Move {
-    let holder = view.lease.as_ref().and_then(|l| l.spec.as_ref()).and_then(|s| s.holder_identity.as_deref());
+/// Judges a lease that `me` has seen unchanged for this long by its own
+/// steady clock: clocks of replicas are not compared.
+fn evaluate(lease: Option<&Lease>, unchanged_for: Duration, me: &str) -> Move {
+    let holder = lease.and_then(|l| l.spec.as_ref()).and_then(|s| s.holder_identity.as_deref());
     match holder {
         None | Some("") => Move::Write,
-        Some(holder) if holder == me => Move::Write,
-        Some(_) if seconds(now.duration_since(view.unchanged_since)) >= HOLD.as_secs() => Move::Write,
+        Some(holder) if holder == me || unchanged_for >= HOLD => Move::Write,
         Some(_) => Move::Wait,
     }
-}
-
-fn seconds(duration: jiff::SignedDuration) -> u64 {
-    u64::try_from(duration.as_secs()).unwrap_or(0)
 }
 
 /// The lease that `me` writes over `seen`.
@@ -109,17 +98,17 @@ impl Candidate<'_> {
         }
     }
 
-    /// Returns once this replica leads.
-    pub async fn acquire(&self) {
-        let mut view = View { lease: None, unchanged_since: self.ctx.clock.now() };
-        let mut told = false;
+    /// Returns once this replica leads, with the moment from which its hold
+    /// counts: before the write that took it.
+    pub async fn acquire(&self) -> Instant {
+        let (mut seen, mut since, mut told) = (None, Instant::now(), false);
         loop {
-            let now = self.ctx.clock.now();
-            self.ctx.health.beat("lease", now);
-            match self.attempt(&mut view, now).await {
+            let began = Instant::now();
+            self.ctx.health.beat("lease", self.ctx.clock.now());
+            match self.attempt(&mut seen, &mut since).await {
                 Ok(true) => {
                     info!(identity = self.me, "leading");
-                    return;
+                    return began;
                 }
                 Ok(false) if !told => {
                     told = true;
@@ -132,35 +121,41 @@ impl Candidate<'_> {
         }
     }
 
-    async fn attempt(&self, view: &mut View, now: Timestamp) -> Result<bool, Error> {
+    async fn attempt(&self, seen: &mut Option<Lease>, since: &mut Instant) -> Result<bool, Error> {
         let lease = self.read().await?;
-        if lease != view.lease {
-            *view = View { lease, unchanged_since: now };
+        if lease != *seen {
+            (*seen, *since) = (lease, Instant::now());
         }
-        if evaluate(view, &self.me, now) == Move::Wait {
+        if evaluate(seen.as_ref(), since.elapsed(), &self.me) == Move::Wait {
             return Ok(false);
         }
-        let mine = written(view.lease.as_ref(), &self.me, &self.namespace, now);
-        self.write(view.lease.as_ref(), &mine).await.map(|()| true)
+        let mine = written(seen.as_ref(), &self.me, &self.namespace, self.ctx.clock.now());
+        self.write(seen.as_ref(), &mine).await.map(|()| true)
     }
 
-    /// Renews for as long as it can. Returns when the lease is lost, or could
-    /// not be renewed for [`GIVE_UP`]: the caller must stop working at once.
-    pub async fn keep(&self) {
-        let mut renewed = self.ctx.clock.now();
+    /// Renews for as long as it can, the hold counting from `renewed`. Returns
+    /// when the lease is lost or could not be renewed for [`GIVE_UP`]: the
+    /// caller must stop working at once. The moment is moved on with each
+    /// renewal, so that the caller may go on from it.
+    pub async fn keep(&self, renewed: &mut Instant) {
         loop {
             tokio::time::sleep(EVERY).await;
-            let now = self.ctx.clock.now();
-            self.ctx.health.beat("lease", now);
-            match self.renew(now).await {
-                Ok(true) => renewed = now,
-                Ok(false) => {
+            let began = Instant::now();
+            self.ctx.health.beat("lease", self.ctx.clock.now());
+            match tokio::time::timeout_at(*renewed + GIVE_UP, self.renew(self.ctx.clock.now())).await {
+                Ok(Ok(true)) => *renewed = began,
+                Ok(Ok(false)) => {
                     warn!("another replica took the lease");
                     return;
                 }
-                Err(error) => warn!(%error, "the lease could not be renewed"),
+                Ok(Err(error)) if error.class() == Class::Conflict => {
+                    warn!(%error, "another replica wrote the lease");
+                    return;
+                }
+                Ok(Err(error)) => warn!(%error, "the lease could not be renewed"),
+                Err(_) => {}
             }
-            if seconds(self.ctx.clock.now().duration_since(renewed)) >= GIVE_UP.as_secs() {
+            if renewed.elapsed() >= GIVE_UP {
                 warn!("the lease was not renewed in time");
                 return;
             }
@@ -208,17 +203,19 @@ mod tests {
 
     #[test]
     fn a_lease_is_taken_when_free_ours_or_run_out() {
-        let view = |lease| View { lease, unchanged_since: at(100) };
-        assert_eq!(evaluate(&view(None), "a", at(100)), Move::Write);
-        assert_eq!(evaluate(&view(Some(held_by("a"))), "a", at(100)), Move::Write);
-        assert_eq!(evaluate(&view(Some(held_by(""))), "a", at(100)), Move::Write);
-        assert_eq!(evaluate(&view(Some(held_by("b"))), "a", at(114)), Move::Wait);
-        assert_eq!(evaluate(&view(Some(held_by("b"))), "a", at(115)), Move::Write);
+        let (fresh, old) = (Duration::from_secs(14), Duration::from_secs(15));
+        assert_eq!(evaluate(None, fresh, "a"), Move::Write);
+        for (holder, unchanged, expected) in
+            [("a", fresh, Move::Write), ("", fresh, Move::Write), ("b", fresh, Move::Wait), ("b", old, Move::Write)]
+        {
+            assert_eq!(evaluate(Some(&held_by(holder)), unchanged, "a"), expected, "{holder}");
+        }
     }
 
     #[test]
     fn a_holder_gives_up_before_another_may_begin() {
-        assert!(GIVE_UP + EVERY < HOLD);
+        // Its clock starts before its write, the other's after reading it.
+        assert!(GIVE_UP < HOLD);
     }
 
     #[test]

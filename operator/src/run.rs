@@ -1,13 +1,14 @@
 //! Wires everything: waits for what is needed, leads, watches, reconciles, and
 //! stops in order.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures::future::{self, FutureExt};
+use futures::future::{self, FusedFuture, FutureExt};
 use futures::stream::{self, StreamExt};
-use hashinsight_crds::{Tenant, TenantPlan};
+use hashinsight_crds::Tenant;
 use kube::api::Api;
 use kube::core::DeserializeGuard;
 use kube::runtime::WatchStreamExt;
@@ -110,31 +111,47 @@ async fn lead(
     let begin = async {
         crds_present(&ctx).await;
         ctx.health.started();
-        candidate.acquire().await;
+        candidate.acquire().await
     };
-    tokio::select! {
-        () = begin => {}
-        () = stop.clone() => return Ok(()),
-    }
+    let mut renewed = tokio::select! {
+        renewed = begin => renewed,
+        () = stop.clone() => {
+            // It may have been taken just now.
+            candidate.release().await;
+            return Ok(());
+        }
+    };
     ctx.metrics.leader.set(1);
     let (ending, ended) = watch::channel(false);
-    let mut work = std::pin::pin!(control(settings, Arc::clone(&ctx), ended));
+    let work = std::pin::pin!(control(settings, Arc::clone(&ctx), ended));
+    // Fused: it may end by itself while we wait for something else.
+    let mut work = work.fuse();
     let lost = tokio::select! {
         () = &mut work => false,
-        () = candidate.keep() => true,
+        () = candidate.keep(&mut renewed) => true,
         () = stop => false,
     };
+    let mut idle = work.is_terminated();
+    if !lost && !idle {
+        info!("stopping: no new work, waiting for what runs");
+        ending.send_replace(true);
+        // The lease is kept while work runs: another must not begin before.
+        idle = tokio::select! {
+            () = &mut work => true,
+            () = candidate.keep(&mut renewed) => false,
+            () = tokio::time::sleep(DRAIN) => false,
+        };
+    }
     ctx.metrics.leader.set(0);
     if lost {
         // Nothing in flight may end after another has begun.
         return Err(Error::LeaseLost);
     }
-    info!("stopping: no new work, waiting for what runs");
-    ending.send_replace(true);
-    if tokio::time::timeout(DRAIN, work).await.is_err() {
-        tracing::warn!("some work did not end in time; the next leader takes it up");
+    if idle {
+        candidate.release().await;
+    } else {
+        tracing::warn!("some work did not end in time; the lease runs out and the next leader takes it up");
     }
-    candidate.release().await;
     Ok(())
 }
 
@@ -161,7 +178,8 @@ async fn crds_present(ctx: &Ctx) {
     }
 }
 
-/// A stream of root objects that fills `writer` and tells `on_event` of each.
+/// A stream of root objects that fills `writer`; what is kept per object is
+/// forgotten when it goes, and `on_event` is told of everything.
 fn objects<K>(
     api: Api<DeserializeGuard<K>>,
     writer: reflector::store::Writer<DeserializeGuard<K>>,
@@ -173,8 +191,10 @@ where
     K: kube::Resource<DynamicType = ()> + Clone + std::fmt::Debug + serde::de::DeserializeOwned + Send + Sync + 'static,
 {
     let (events, incoming) = mpsc::channel(64);
+    let forgetting = Arc::clone(&ctx);
     let feed = async move {
-        let mut news = Box::pin(follow(watcher(api, watcher::Config::default()), kind, &ctx));
+        let make = || watcher(api.clone(), watcher::Config::default()).boxed();
+        let mut news = Box::pin(follow(make, kind, (&ctx.health, &ctx.metrics)));
         while let Some(news) = news.next().await {
             if let News::Event(event) = news
                 && events.send(Ok(event)).await.is_err()
@@ -185,15 +205,51 @@ where
     };
     let fed = stream::once(feed).filter_map(|()| future::ready(None));
     let incoming = stream::unfold(incoming, |mut incoming| async { Some((incoming.recv().await?, incoming)) });
+    let mut census = Census::default();
     stream::select(fed, incoming)
         .modify(|object| object.managed_fields_mut().clear())
         .reflect(writer)
         .inspect(move |event| {
             if let Ok(event) = event {
+                for uid in census.take(event) {
+                    forgetting.forget(&uid);
+                }
                 on_event(event);
             }
         })
         .applied_objects()
+}
+
+/// Which objects there are, by uid, to know which are gone after a fresh list.
+#[derive(Default)]
+struct Census {
+    known: BTreeSet<String>,
+    listed: BTreeSet<String>,
+}
+
+impl Census {
+    /// Takes an event; the uids that are gone.
+    fn take<K: kube::Resource>(&mut self, event: &Event<K>) -> Vec<String> {
+        let uid = |object: &K| object.meta().uid.clone().unwrap_or_default();
+        match event {
+            Event::Apply(object) => {
+                self.known.insert(uid(object));
+            }
+            Event::Delete(object) => {
+                self.known.remove(&uid(object));
+                return vec![uid(object)];
+            }
+            Event::Init => self.listed.clear(),
+            Event::InitApply(object) => {
+                self.listed.insert(uid(object));
+            }
+            Event::InitDone => {
+                let before = std::mem::replace(&mut self.known, std::mem::take(&mut self.listed));
+                return before.difference(&self.known).cloned().collect();
+            }
+        }
+        Vec::new()
+    }
 }
 
 /// Runs the controllers and the watches they need until `ended` turns true.
@@ -207,33 +263,25 @@ async fn control(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receiver<bool>
     let (plan_changed, changed_plans) = mpsc::channel::<String>(TRIGGERS);
     let over = |mut ended: watch::Receiver<bool>| async move { drop(ended.wait_for(|over| *over).await) };
 
-    let gone = Arc::clone(&ctx);
-    let tenant_objects = objects(
-        Api::<DeserializeGuard<Tenant>>::all(client.clone()),
-        tenant_writer,
-        &TENANTS,
-        Arc::clone(&ctx),
-        move |event| {
-            if let Event::Delete(tenant) = event {
-                gone.metrics.stand(&tenant.uid().unwrap_or_default(), None);
-            }
-        },
-    );
-    let everyone_on_plan = all;
-    let plan_objects = objects(
-        Api::<DeserializeGuard<TenantPlan>>::all(client),
-        plan_writer,
-        &PLANS,
-        Arc::clone(&ctx),
-        move |event| {
-            if let Event::Apply(plan) | Event::InitApply(plan) | Event::Delete(plan) = event {
-                // A full queue is no loss: then every tenant is looked at.
-                if plan_changed.try_send(plan.name_any()).is_err() {
-                    let _ = everyone_on_plan.try_send(());
-                }
-            }
-        },
-    );
+    // After a fresh list anything may have changed while nobody looked; single
+    // objects of it come before the store shows them.
+    let listed = all.clone();
+    let tenant_objects = objects(Api::all(client.clone()), tenant_writer, &TENANTS, Arc::clone(&ctx), move |event| {
+        if matches!(event, Event::InitDone) {
+            let _ = listed.try_send(());
+        }
+    });
+    let plan_objects = objects(Api::all(client), plan_writer, &PLANS, Arc::clone(&ctx), move |event| {
+        // A full queue is no loss: then every tenant is looked at.
+        let told = match event {
+            Event::Apply(plan) | Event::Delete(plan) => plan_changed.try_send(plan.name_any()).is_ok(),
+            Event::InitDone => false,
+            Event::Init | Event::InitApply(_) => true,
+        };
+        if !told {
+            let _ = all.try_send(());
+        }
+    });
 
     let cache = Arc::new(Cache::default());
     let mut feeds: Vec<future::BoxFuture<'static, ()>> = vec![

@@ -83,7 +83,9 @@ fn ours(kind: &str, plural: &str) -> ApiResource {
 
 async fn client(kubeconfig: &std::path::Path) -> Client {
     let kubeconfig = Kubeconfig::read_from(kubeconfig).unwrap();
-    let config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    let mut config = Config::from_custom_kubeconfig(kubeconfig, &KubeConfigOptions::default()).await.unwrap();
+    // The server is on this machine, whatever proxy the environment names.
+    config.proxy_url = None;
     Client::try_from(config).unwrap()
 }
 

@@ -33,6 +33,7 @@ impl Operator {
             ])
             .args(arguments)
             .env("KUBECONFIG", kubeconfig)
+            .env("NO_PROXY", "127.0.0.1")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(std::fs::File::create(&log).unwrap())

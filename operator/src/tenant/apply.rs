@@ -86,13 +86,14 @@ async fn carry_out(who: &Identity, step: &Step, cache: &Cache, ctx: &Ctx) -> Res
 }
 
 /// Carries out a removal's effects in order, up to the first that fails.
-pub async fn remove(who: &Identity, removal: &Removal, ctx: &Ctx) -> Option<Failure> {
+pub async fn remove(who: &Identity, removal: &Removal, cache: &Cache, ctx: &Ctx) -> Option<Failure> {
     for effect in &removal.effects {
         let namespace = Target { kind: &NAMESPACES, namespace: None, name: &who.namespace };
         let (what, result) = match effect {
             Effect::Delete(part) => (part.label(), ctx.server.delete(part.target(&who.namespace), None).await),
             Effect::Release(change) => {
-                ("namespace", ctx.server.patch(namespace, MANAGER_CLAIM, change).await.map(drop))
+                let released = ctx.server.patch(namespace, MANAGER_CLAIM, change).await;
+                ("namespace", released.map(|object| cache.wrote_namespace(&object)))
             }
             Effect::DeleteNamespace(uid) => ("namespace", ctx.server.delete(namespace, Some(uid)).await),
         };

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use futures::StreamExt;
-use hashinsight_crds::names::{MANAGED_BY, NODE_REGION, tenant_of_namespace};
+use hashinsight_crds::names::{NODE_REGION, tenant_of_namespace};
 use k8s_openapi::api::core::v1::{Namespace, Node};
 use kube::api::{Api, DynamicObject, ObjectMeta, PartialObjectMeta};
 use kube::runtime::watcher::{self, Event, watcher};
@@ -94,24 +94,23 @@ impl Cache {
     /// Takes the server's answer to our own write of a namespace.
     pub fn wrote_namespace(&self, object: &DynamicObject) {
         if let Some((name, version, seen)) = namespace_entry(&object.metadata) {
-            self.with(|inner| inner.namespaces.put(name, version, seen));
+            self.with(|inner| inner.namespaces.wrote(name, version, seen));
         }
     }
 
     /// Takes the server's answer to our own write of a part.
     pub fn wrote_child(&self, part: Part, object: &DynamicObject) {
         if let Some((key, version, seen)) = child_entry(part, object) {
-            self.with(|inner| inner.children.entry(part.kind()).or_default().put(key, version, seen));
+            self.with(|inner| inner.children.entry(part.kind()).or_default().wrote(key, version, seen));
         }
     }
 
     /// We deleted a part.
     pub fn deleted_child(&self, namespace: &str, part: Part) {
         self.with(|inner| {
-            inner
-                .children
-                .get_mut(part.kind())
-                .is_some_and(|index| index.remove(&(namespace.to_owned(), part), u64::MAX))
+            if let Some(index) = inner.children.get_mut(part.kind()) {
+                index.deleted(&(namespace.to_owned(), part));
+            }
         });
     }
 
@@ -160,7 +159,8 @@ fn config() -> watcher::Config {
 /// Follows all namespaces named like a tenant's, foreign ones too, by metadata.
 pub async fn follow_namespaces(cache: Arc<Cache>, ctx: Arc<Ctx>, wakes: Wakes) {
     let api: Api<PartialObjectMeta<Namespace>> = Api::all(ctx.server.client());
-    let mut news = Box::pin(follow(watcher(api, config()), &NAMESPACES, &ctx));
+    let mut news =
+        Box::pin(follow(|| watcher(api.clone(), config()).boxed(), &NAMESPACES, (&ctx.health, &ctx.metrics)));
     while let Some(news) = news.next().await {
         let change = cache.with(|inner| inner.namespaces.take(news, |object| namespace_entry(&object.metadata)));
         cache.told();
@@ -176,8 +176,9 @@ fn namespace_entry(meta: &ObjectMeta) -> Option<(String, u64, NamespaceSeen)> {
 /// Follows the owned objects of one kind.
 pub async fn follow_children(kind: &'static Kind, cache: Arc<Cache>, ctx: Arc<Ctx>, wakes: Wakes) {
     let api: Api<DynamicObject> = Api::all_with(ctx.server.client(), &kind.api_resource());
-    let selector = format!("{}={}", MANAGED_BY.0, MANAGED_BY.1);
-    let mut news = Box::pin(follow(watcher(api, config().labels(&selector)), kind, &ctx));
+    // All of the kind, not only those with our label: one that lost it while
+    // nobody looked must be seen, or access would outlive its member.
+    let mut news = Box::pin(follow(|| watcher(api.clone(), config()).boxed(), kind, (&ctx.health, &ctx.metrics)));
     while let Some(news) = news.next().await {
         let change = cache.with(|inner| {
             inner.children.entry(kind).or_default().take(news, |object| {
@@ -205,7 +206,7 @@ fn child_entry(part: Part, object: &DynamicObject) -> Option<((String, Part), u6
 /// changed, never on a heartbeat.
 pub async fn follow_nodes(cache: Arc<Cache>, ctx: Arc<Ctx>, wakes: Wakes) {
     let api: Api<PartialObjectMeta<Node>> = Api::all(ctx.server.client());
-    let mut news = Box::pin(follow(watcher(api, config()), &NODES, &ctx));
+    let mut news = Box::pin(follow(|| watcher(api.clone(), config()).boxed(), &NODES, (&ctx.health, &ctx.metrics)));
     let mut before = None;
     while let Some(news) = news.next().await {
         let complete = !matches!(news, News::Event(Event::Init | Event::InitApply(_)));

@@ -46,21 +46,36 @@ impl From<&Gap> for Failure {
 
 /// The status of a tenant whose plan ended with these failures.
 pub fn conclude(tenant: &ValidTenant, plan: &Plan, failures: &[Failure], now: Timestamp) -> TenantStatus {
-    let verdict = if failures.is_empty() || plan.verdict.stalled { plan.verdict.clone() } else { failed(failures) };
+    let verdict = judge(plan, failures);
     let state = next_state(tenant, plan, &verdict, now);
-    let has_namespace = tenant.before.namespace.is_some() || failures.iter().all(|f| f.what != "namespace");
+    let kept = tenant.before.namespace.is_some() || failures.iter().all(|f| f.what != "namespace");
+    let holds = plan.holds_namespace && kept;
     let mut stated =
         vec![Stated { type_: READY, status: verdict.ready, reason: verdict.reason, message: verdict.message.clone() }];
     stated.extend(progress(&verdict));
     stated.push(plan.region.clone());
     TenantStatus {
         observed_generation: tenant.who.generation,
-        id: Some(plan.id.clone()),
-        namespace: (plan.holds_namespace && has_namespace).then(|| tenant.who.namespace.clone()),
+        // Before the namespace is held, a retained one may still bring its id.
+        id: if holds { Some(plan.id.clone()) } else { tenant.before.id.clone() },
+        namespace: holds.then(|| tenant.who.namespace.clone()),
         quotas: plan.quotas.clone(),
         state: Some(state),
         conditions: settle(stated, &tenant.before.conditions, tenant.who.generation, now),
     }
+}
+
+/// What Ready says: what stalls the tenant, what failed, or what was planned.
+fn judge(plan: &Plan, failures: &[Failure]) -> Verdict {
+    let mut verdict = plan.verdict.clone();
+    if !failures.is_empty() {
+        let failed = failed(failures);
+        if !verdict.stalled {
+            return failed;
+        }
+        verdict.message = format!("{}. Besides, {}", verdict.message, failed.message);
+    }
+    verdict
 }
 
 /// The negative condition that goes with a Ready that is not True.

@@ -1,7 +1,7 @@
 //! Who holds a namespace. A namespace that is not the tenant's is never
 //! adopted; one that was released is taken up.
 
-use hashinsight_crds::names::{LABEL_REGION, LABEL_TENANT, LABEL_TENANT_ID, tenant_id};
+use hashinsight_crds::names::{LABEL_REGION, LABEL_TENANT, LABEL_TENANT_ID, is_tenant_id, tenant_id};
 
 use super::seen::NamespaceSeen;
 use super::valid::Identity;
@@ -16,7 +16,10 @@ pub enum Hold {
     /// A tenant of this name released it.
     Released,
     /// It is being deleted.
-    Leaving,
+    Leaving {
+        /// It was the tenant's.
+        ours: bool,
+    },
     /// It is somebody else's; the text says whose and what to do.
     Taken(String),
 }
@@ -26,15 +29,14 @@ impl Hold {
     /// id; either repairs the other when one was tampered with.
     pub fn of(who: &Identity, id: &str, namespace: Option<&NamespaceSeen>) -> Self {
         let Some(seen) = namespace else { return Self::Free };
-        if seen.terminating {
-            return Self::Leaving;
-        }
         let label = |key| seen.labels.get(key).map(String::as_str);
         let of_this_name = label(LABEL_TENANT) == Some(who.name.as_str());
+        let ours = seen.claim.as_deref() == Some(&who.uid)
+            || (!seen.released && of_this_name && label(LABEL_TENANT_ID) == Some(id));
         match &seen.claim {
-            Some(claim) if *claim == who.uid => Self::Ours,
+            _ if seen.terminating => Self::Leaving { ours },
+            _ if ours => Self::Ours,
             None if seen.released && of_this_name => Self::Released,
-            _ if !seen.released && of_this_name && label(LABEL_TENANT_ID) == Some(id) => Self::Ours,
             Some(claim) => Self::Taken(format!(
                 "namespace {ns} is claimed by another Tenant (uid {claim}). If that Tenant is gone and its content is to be \
                  taken up: kubectl annotate namespace {ns} {claim_key}- && kubectl label namespace {ns} {released}=true {tenant}={name} --overwrite",
@@ -60,7 +62,7 @@ pub fn id(who: &Identity, said: Option<&str>, namespace: Option<&NamespaceSeen>)
     let carried = namespace.and_then(|ns| {
         let to_take_up = ns.released && ns.claim.is_none() && ns.labels.get(LABEL_TENANT) == Some(&who.name);
         let ours = ns.claim.as_deref() == Some(&who.uid);
-        ns.labels.get(LABEL_TENANT_ID).filter(|_| ours || to_take_up).map(String::as_str)
+        ns.labels.get(LABEL_TENANT_ID).map(String::as_str).filter(|id| (ours || to_take_up) && is_tenant_id(id))
     });
     let derived = tenant_id(&who.uid);
     if [said, carried].contains(&Some(derived.as_str())) {

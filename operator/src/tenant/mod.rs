@@ -40,7 +40,7 @@ use self::part::Part;
 use self::plan::{Observed, Plan, Verdict, plan};
 use self::region::Regions;
 use self::removal::{FreshNamespace, plan_removal};
-use self::report::{forget, publish, ready, tell};
+use self::report::{mirror, publish, ready, report, tell};
 use self::valid::{Identity, ValidTenant};
 use crate::api::Target;
 use crate::ctx::{Ctx, version_number};
@@ -88,8 +88,7 @@ impl Workflow for TenantWorkflow {
     async fn reconcile_unreadable(&self, invalid: &InvalidObject, ctx: &Ctx) -> Result<Outcome, Error> {
         let (who, now) = (Identity::of(&invalid.metadata), ctx.clock.now());
         if who.deleting {
-            // Its policy cannot be read: what keeps content is the safe one.
-            return self.end(&who, DeletionPolicy::Retain, &TenantStatus::default(), ctx, now).await;
+            return self.let_go(&who, ctx, now).await;
         }
         if ctx.own_writes.is_ours(&who.uid, version_number(Some(&who.resource_version))) {
             // We have said so. What was said cannot be read back, so saying it
@@ -158,21 +157,29 @@ impl TenantWorkflow {
         ctx: &Ctx,
         now: Timestamp,
     ) -> Result<Outcome, Error> {
-        let Applied { mut writes, failures } = applied;
-        let trouble = failures.iter().map(|failure| failure.class).min();
+        let Applied { mut writes, mut failures } = applied;
         if !failures.is_empty() && failures.iter().all(|f| f.class == Class::Conflict) {
             // Somebody else wrote in between: not worth telling, look again.
-            return Ok(Outcome { wake: Wake::OnChange, trouble, writes });
+            return Ok(Outcome { wake: Wake::OnChange, trouble: Some(Class::Conflict), writes });
         }
-        let status = conclude(tenant, plan, &failures, now);
-        writes += u32::from(report::report(&tenant.who, &tenant.before, &status, ctx, now).await?);
+        let mut status = conclude(tenant, plan, &failures, now);
         let mut wake = plan.wake;
         if plan.holds_namespace {
             let spec = self.plan_of(tenant).map(|plan| plan.spec);
-            let (wrote, later) = report::mirror(tenant, &status, spec.as_ref(), &self.cache, ctx, now).await?;
-            writes += u32::from(wrote);
-            wake = later.filter(|_| wake == Wake::OnChange).map_or(wake, Wake::At);
+            match mirror(tenant, &status, spec.as_ref(), &self.cache, ctx, now).await {
+                Ok((wrote, later)) => {
+                    writes += u32::from(wrote);
+                    wake = later.filter(|_| wake == Wake::OnChange).map_or(wake, Wake::At);
+                }
+                Err(error) => {
+                    warn!(%error, "the summary was not written");
+                    failures.push(Failure::of("summary", &error));
+                    status = conclude(tenant, plan, &failures, now);
+                }
+            }
         }
+        writes += u32::from(report(&tenant.who, &tenant.before, &status, ctx, now).await?);
+        let trouble = failures.iter().map(|failure| failure.class).min();
         Ok(Outcome { wake, trouble, writes })
     }
 
@@ -187,12 +194,9 @@ impl TenantWorkflow {
         now: Timestamp,
     ) -> Result<Outcome, Error> {
         if !who.is_held() {
-            forget(who, ctx);
             return Ok(done(Wake::OnChange, 0));
         }
-        let target = Target { kind: &NAMESPACES, namespace: None, name: &who.namespace };
-        let namespace = ctx.server.get(target).await?.as_ref().map(FreshNamespace::of);
-        let removal = plan_removal(who, policy, before, namespace.as_ref(), now);
+        let removal = plan_removal(who, policy, before, fresh(who, ctx).await?.as_ref(), now);
         let (mut who, mut recorded) = (who.clone(), before.clone());
         if before.state.as_ref() != Some(&removal.state) {
             recorded.state = Some(removal.state.clone());
@@ -200,18 +204,45 @@ impl TenantWorkflow {
             let written = publish(&who, &json!(recorded), Some(&who.resource_version), ctx).await?;
             who.resource_version = written.metadata.resource_version.unwrap_or_default();
         }
-        let failure = remove(&who, &removal, ctx).await;
-        if removal.finished && failure.is_none() {
-            let others: Vec<String> = who.finalizers.iter().filter(|f| *f != TENANT_FINALIZER).cloned().collect();
-            hold(&who, &others, ctx).await?;
-            forget(&who, ctx);
-            return Ok(done(Wake::OnChange, 1));
-        }
+        let failure = match remove(&who, &removal, &self.cache, ctx).await {
+            None if removal.finished => match release(&who, ctx).await {
+                Ok(()) => return Ok(done(Wake::OnChange, 1)),
+                Err(error) => Some(Failure::of("finalizer", &error)),
+            },
+            failure => failure,
+        };
         let verdict =
             failure.as_ref().map_or_else(|| removal.waiting(), |failure| failed(std::slice::from_ref(failure)));
         tell(&who, &recorded, verdict, ctx, now).await?;
         Ok(Outcome { wake: Wake::Within(POLL), trouble: failure.map(|f| f.class), writes: 1 })
     }
+
+    /// A tenant that goes and cannot be read: its policy is unknown, and what
+    /// keeps content is the safe one. Nothing is said in its status, which
+    /// could not be read back; the log has it.
+    async fn let_go(&self, who: &Identity, ctx: &Ctx, now: Timestamp) -> Result<Outcome, Error> {
+        if !who.is_held() {
+            return Ok(done(Wake::OnChange, 0));
+        }
+        let namespace = fresh(who, ctx).await?;
+        let removal = plan_removal(who, DeletionPolicy::Retain, &TenantStatus::default(), namespace.as_ref(), now);
+        match remove(who, &removal, &self.cache, ctx).await {
+            None => release(who, ctx).await.map(|()| done(Wake::OnChange, 1)),
+            Some(failure) => Ok(Outcome { wake: Wake::OnChange, trouble: Some(failure.class), writes: 0 }),
+        }
+    }
+}
+
+/// The namespace as it is now, not as a cache has it.
+async fn fresh(who: &Identity, ctx: &Ctx) -> Result<Option<FreshNamespace>, Error> {
+    let target = Target { kind: &NAMESPACES, namespace: None, name: &who.namespace };
+    Ok(ctx.server.get(target).await?.as_ref().map(FreshNamespace::of))
+}
+
+/// Lets the Tenant go.
+async fn release(who: &Identity, ctx: &Ctx) -> Result<(), Error> {
+    let others: Vec<String> = who.finalizers.iter().filter(|f| *f != TENANT_FINALIZER).cloned().collect();
+    hold(who, &others, ctx).await
 }
 
 const fn done(wake: Wake, writes: u32) -> Outcome {

@@ -117,16 +117,16 @@ pub fn plan(tenant: &ValidTenant, seen: &Observed) -> Plan {
         region: seen.regions.proven(&spec.region),
         id,
         quotas,
-        holds_namespace: hold == Hold::Ours,
+        // Who cannot look has lost nothing.
+        holds_namespace: hold == Hold::Ours || (seen.namespace.is_err() && tenant.before.namespace.is_some()),
         wake: Wake::OnChange,
     };
     if let Err(missing) = &seen.namespace {
         plan.gaps.push(Gap { what: "namespace", missing: missing.clone() });
         return plan;
     }
-    let held = hold == Hold::Ours && hold::other_region(namespace, &spec.region).is_none();
     let may_begin = matches!(hold, Hold::Free | Hold::Released) && !plan.verdict.stalled;
-    if held || may_begin {
+    if hold == Hold::Ours || may_begin {
         plan.hold_namespace(tenant, &hold, namespace);
         plan.place_children(tenant, seen);
     }
@@ -148,14 +148,14 @@ fn blocked(tenant: &ValidTenant, seen: &Observed, hold: &Hold, namespace: Option
     if let Hold::Taken(message) = hold {
         return stalled(Reason::NamespaceTaken, message.clone());
     }
-    if let Some(held) =
-        hold::other_region(namespace, &spec.region).filter(|_| matches!(hold, Hold::Ours | Hold::Released))
-    {
+    // On a namespace we hold, another region is a forged label, to be repaired.
+    if let Some(held) = hold::other_region(namespace, &spec.region).filter(|_| *hold == Hold::Released) {
         return stalled(
             Reason::RegionChanged,
             format!(
-                "namespace {} holds data of region {held}; set spec.region to {held}, or erase it first: kubectl delete namespace {}",
-                tenant.who.namespace, tenant.who.namespace
+                "retained namespace {ns} holds data of region {held}. Delete this Tenant and apply it with region {held}; \
+                 or, to give that data up: kubectl delete namespace {ns}",
+                ns = tenant.who.namespace
             ),
         );
     }
@@ -168,10 +168,12 @@ fn blocked(tenant: &ValidTenant, seen: &Observed, hold: &Hold, namespace: Option
         let kept = if tenant.before.quotas.is_some() { "; the quotas it had stay in force" } else { "" };
         return stalled(
             Reason::PlanMissing,
-            format!("TenantPlan {name} does not exist{kept}; apply it or name another: kubectl get tenantplans"),
+            format!(
+                "TenantPlan {name} does not exist or cannot be read{kept}; apply it or name another: kubectl get tenantplans"
+            ),
         );
     }
-    (*hold == Hold::Leaving).then(|| {
+    matches!(hold, Hold::Leaving { .. }).then(|| {
         let message = format!("namespace {} is being deleted and will be made again", tenant.who.namespace);
         verdict(ConditionStatus::False, Reason::Provisioning, message, false)
     })
@@ -245,7 +247,8 @@ impl Plan {
     /// when the last is gone.
     fn suspend(&mut self, seen: &Observed) {
         let quota = seen.children.get(&Part::Quota).and_then(|look| look.as_ref().ok()).and_then(Option::as_ref);
-        let in_force = !self.steps.iter().any(|step| matches!(step, Step::Apply(Part::Quota, _)));
+        let in_force =
+            !self.steps.iter().any(|step| matches!(step, Step::Apply(Part::Quota, _) | Step::Replace(Part::Quota, ..)));
         let (refused, used) = match quota.map(|quota| &quota.facts) {
             Some(Facts::Quota { pods_refused, pods_used, .. }) if in_force => (*pods_refused, *pods_used),
             _ => (false, true),

@@ -101,7 +101,7 @@ pub fn plan_removal(
             effects.push(Effect::Release(namespace.seen.release_patch(&now.to_string())));
             removal(effects, true, format!("access to namespace {name} and our claim on it are being removed"))
         }
-        (Hold::Leaving, Some(namespace)) if erase => {
+        (Hold::Leaving { ours: true }, Some(namespace)) if erase => {
             let rest = if namespace.remaining.is_empty() {
                 String::new()
             } else {

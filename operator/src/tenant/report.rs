@@ -3,7 +3,7 @@
 //! changes.
 
 use hashinsight_crds::Reason;
-use hashinsight_crds::conditions::{Condition, READY, Stated, settle};
+use hashinsight_crds::conditions::{Condition, READY, REGION_PROVEN, Stated, settle};
 use hashinsight_crds::tenant::TenantStatus;
 use hashinsight_crds::tenant_plan::TenantPlanSpec;
 use jiff::Timestamp;
@@ -41,7 +41,8 @@ pub(super) async fn tell(
     ctx: &Ctx,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let conditions = settle(ready(&verdict), &before.conditions, who.generation, now);
+    let mut conditions = settle(ready(&verdict), &before.conditions, who.generation, now);
+    conditions.extend(before.conditions.iter().filter(|c| c.type_ == REGION_PROVEN).cloned());
     let status = TenantStatus { observed_generation: who.generation, conditions, ..before.clone() };
     report(who, before, &status, ctx, now).await.map(drop)
 }
@@ -131,11 +132,4 @@ fn stand(who: &Identity, status: &TenantStatus, ctx: &Ctx) {
         not_ready_since: ready.filter(|c| c.status != "True").map(|c| c.last_transition_time.0),
     };
     ctx.metrics.stand(&who.uid, Some(standing));
-}
-
-/// Forgets what is kept per tenant.
-pub(super) fn forget(who: &Identity, ctx: &Ctx) {
-    ctx.metrics.stand(&who.uid, None);
-    ctx.backoff.clear(&who.uid);
-    ctx.own_writes.forget(&who.uid);
 }

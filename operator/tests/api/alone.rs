@@ -16,6 +16,7 @@ async fn withdraw(stage: &Stage, resource: &str, verb: &str) -> Value {
             rule["verbs"].as_array_mut().unwrap().retain(|v| v != verb);
         }
     }
+    rules.as_array_mut().unwrap().retain(|rule| rule["verbs"] != json!([]));
     stage.admin().merge("ClusterRole/hashinsight-operator", json!({"rules": rules})).await.unwrap();
     role["rules"].clone()
 }
@@ -40,6 +41,22 @@ pub async fn a_missing_permission_is_named_and_heals_by_itself(_: Arc<Stage>) {
     stage.admin().merge("ClusterRole/hashinsight-operator", json!({"rules": rules})).await.unwrap();
     stage.reason("poor", "Provisioned").await;
     stage.admin().must("LimitRange/tenant-poor/hashinsight").await;
+
+    // The summary is told of last; a refusal there must not make Ready flap.
+    let rules = withdraw(&stage, "tenantsummaries/status", "patch").await;
+    let mute = stage.tenant("mute", json!({}), "PermissionMissing").await;
+    assert!(message(&mute).contains("summary: may not patch tenantsummaries.hashinsight.net"), "{}", message(&mute));
+    testkit::stays("the status", Duration::from_secs(3), || async {
+        let now = stage.admin().must("Tenant/mute").await;
+        if now["metadata"]["resourceVersion"] == mute["metadata"]["resourceVersion"] {
+            Ok(())
+        } else {
+            Err(now.to_string())
+        }
+    })
+    .await;
+    stage.admin().merge("ClusterRole/hashinsight-operator", json!({"rules": rules})).await.unwrap();
+    stage.reason("mute", "Provisioned").await;
 
     // Without the right to hold a Tenant nothing begins, and it is told.
     let rules = withdraw(&stage, "tenants", "patch").await;

@@ -84,3 +84,28 @@ pub async fn a_retained_region_cannot_change(stage: Arc<Stage>) {
         before["metadata"]["resourceVersion"]
     );
 }
+
+/// After a restore from a backup the Tenant has another uid than its namespace
+/// remembers: a person decides, with the command the status prints.
+pub async fn a_restored_tenant_takes_up_its_namespace_by_the_printed_command(stage: Arc<Stage>) {
+    let admin = stage.admin();
+    let id = "t0123456789abcdef0123";
+    let namespace = json!({
+        "apiVersion": "v1", "kind": "Namespace",
+        "metadata": {
+            "name": "tenant-restored",
+            "labels": {"hashinsight.net/tenant": "restored", "hashinsight.net/tenant-id": id, "hashinsight.net/region": "us-west-2"},
+            "annotations": {"hashinsight.net/claimed-by": "a-uid-before-the-restore"},
+        },
+    });
+    admin.create(namespace).await.unwrap();
+    let taken = stage.tenant("restored", json!({}), "NamespaceTaken").await;
+    assert!(taken["status"]["id"].is_null(), "the namespace may still bring one");
+    let told = message(&taken);
+    let command = told.split("taken up: ").nth(1).unwrap();
+    let status = stage.ground.cluster.point(std::process::Command::new("sh")).args(["-ec", command]).status().unwrap();
+    assert!(status.success(), "{command}");
+    let restored = stage.reason("restored", "Provisioned").await;
+    assert_eq!(restored["status"]["id"], id);
+    assert_eq!(admin.must("Namespace/tenant-restored").await["metadata"]["labels"]["hashinsight.net/tenant-id"], id);
+}

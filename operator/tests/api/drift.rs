@@ -100,6 +100,7 @@ pub async fn marks_of_ownership_repair_each_other(stage: Arc<Stage>) {
         json!({"labels": {"hashinsight.net/tenant-id": "forged"}}),
         json!({"labels": {"hashinsight.net/tenant": null, "app.kubernetes.io/managed-by": null, "hashinsight.net/region": null}}),
         json!({"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}),
+        json!({"labels": {"hashinsight.net/region": "eu-forged-1"}}),
     ] {
         admin.merge("Namespace/tenant-marked", json!({"metadata": change})).await.unwrap();
         admin.until("Namespace/tenant-marked", whole(tenant.clone())).await;
@@ -161,11 +162,16 @@ pub async fn what_was_swapped_while_nobody_looked_is_replaced(_: Arc<Stage>) {
         before.push((path, owned(&object)));
         admin.delete(path).await.unwrap();
         let meta = &object["metadata"];
-        object["metadata"] = json!({"name": meta["name"], "namespace": meta["namespace"], "labels": meta["labels"]});
+        // Without our labels, so that only the name tells whose it is.
+        object["metadata"] = json!({"name": meta["name"], "namespace": meta["namespace"]});
         object.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
         admin.create(object).await.unwrap();
     }
+    let mut access = admin.must(PARTS[3]).await;
+    access["metadata"] = json!({"name": "hashinsight-finance", "namespace": "tenant-drift"});
+    admin.create(access).await.unwrap();
     stage.operator = Some(stage.start("late", &[]));
+    admin.until_gone("RoleBinding/tenant-drift/hashinsight-finance").await;
     for (path, owned_before) in before {
         admin.until(path, |now| owned(now) == owned_before).await;
     }

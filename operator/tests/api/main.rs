@@ -55,6 +55,7 @@ fn main() -> ExitCode {
             deletion::a_retained_tenant_is_taken_up_again,
             deletion::an_erased_tenant_leaves_nothing,
             deletion::an_erasure_names_what_holds_it_up,
+            deletion::a_restored_tenant_takes_up_its_namespace_by_the_printed_command,
             deletion::a_retained_region_cannot_change,
         ],
     )

@@ -22,12 +22,10 @@ pub async fn the_commands_in_contributing_do_what_they_say(_: Arc<Stage>) {
     let commands = format!("trap 'kill %1 2>/dev/null || true' EXIT\n{commands}")
         .replace("target/debug/hashinsight-operator", BINARY)
         .replace("127.0.0.1:8080", &format!("127.0.0.1:{port}"))
+        .replace("127.0.0.1/8080", &format!("127.0.0.1/{port}"))
         .replace("/tmp/hashinsight-operator.log", log.to_str().unwrap());
-    let kubectl = ground.cluster.programs().kubernetes("kubectl");
-    let path = format!("{}:{}", kubectl.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let mut shell = Command::new("bash");
-    shell.args(["-euo", "pipefail", "-c", &commands]).current_dir(root).env("PATH", path);
-    shell.env("KUBECONFIG", ground.cluster.admin_kubeconfig());
+    let mut shell = ground.cluster.point(Command::new("bash"));
+    shell.args(["-euo", "pipefail", "-c", &commands]).current_dir(root);
     let output = tokio::task::spawn_blocking(move || shell.output().unwrap()).await.unwrap();
     let told = String::from_utf8(output.stdout).unwrap();
     let complaints = String::from_utf8(output.stderr).unwrap();
