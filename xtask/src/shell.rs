@@ -13,6 +13,9 @@ pub(crate) enum Error {
     /// A program could not be started.
     #[error("cannot run `{program}`: {source}")]
     Spawn { program: String, source: std::io::Error },
+    /// A program the suite needs is missing.
+    #[error("`{program}` was not found on PATH; {remedy}")]
+    Missing { program: &'static str, remedy: &'static str },
     /// A file could not be read or written.
     #[error("cannot use {}: {source}", path.display())]
     File { path: PathBuf, source: std::io::Error },

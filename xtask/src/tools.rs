@@ -35,14 +35,35 @@ impl Tool {
     }
 }
 
-/// Coverage needs the LLVM tools of the very compiler in use.
-pub(crate) fn llvm_tools() -> Result<(), Error> {
+/// Parts of the compiler in use that the suite needs.
+const COMPONENTS: [&str; 3] = ["clippy", "llvm-tools", "rustfmt"];
+/// Programs the suite needs, and what to do without one.
+const PROGRAMS: [(&str, &str); 6] = [
+    ("cc", "install a C compiler and libc's headers: apt-get install gcc libc6-dev"),
+    ("go", "install Go 1.26 or newer"),
+    ("apt-get", "use Debian or Ubuntu"),
+    ("dpkg-deb", "use Debian or Ubuntu"),
+    ("bash", "install bash"),
+    ("rustup", "install Rust by rustup"),
+];
+
+/// Says what is missing before anything is built, and adds what rustup has.
+pub(crate) fn require() -> Result<(), Error> {
+    let path: Vec<PathBuf> = std::env::var_os("PATH").iter().flat_map(std::env::split_paths).collect();
+    for (program, remedy) in PROGRAMS {
+        if !path.iter().any(|folder| folder.join(program).is_file()) {
+            return Err(Error::Missing { program, remedy });
+        }
+    }
     let mut list = Command::new("rustup");
     list.args(["component", "list", "--installed"]);
-    if output(list)?.lines().any(|line| line.starts_with("llvm-tools")) {
+    let installed = output(list)?;
+    let there = |name: &str| installed.lines().any(|line| line.starts_with(name));
+    let missing: Vec<&str> = COMPONENTS.into_iter().filter(|name| !there(name)).collect();
+    if missing.is_empty() {
         return Ok(());
     }
     let mut add = Command::new("rustup");
-    add.args(["component", "add", "llvm-tools"]);
-    step("adding the compiler's llvm-tools", add)
+    add.args(["component", "add"]).args(&missing);
+    step(&format!("adding {} to the compiler", missing.join(", ")), add)
 }
