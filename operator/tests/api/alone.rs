@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use crate::stage::{OPERATOR_USER, Stage, condition, message, tenant};
@@ -175,4 +176,53 @@ pub async fn in_steady_state_the_operator_calls_for_its_lease_alone(_: Arc<Stage
         .filter(|(verb, resource, ..)| resource != "leases" && !["get", "list", "watch"].contains(&verb.as_str()))
         .collect();
     assert!(wrote.is_empty(), "{wrote:?}");
+}
+
+/// Killed without warning at any moment of its work, and started again, it
+/// ends where an undisturbed run ends, and a deletion is not forgotten.
+pub async fn killed_again_and_again_it_still_converges(_: Arc<Stage>) {
+    let mut stage = Stage::without_operator().await;
+    let admin = stage.ground.admin.clone();
+    let names: Vec<String> = (0..6).map(|n| format!("often-{n}")).collect();
+    let member = json!({"members": [{"role": "Owner", "kind": "User", "name": "ada"}]});
+    for round in 0..8_u64 {
+        stage.operator = Some(stage.start("mortal", &[]));
+        let operator = stage.operator.as_mut().unwrap();
+        testkit::eventually("leading", Duration::from_secs(20), || async {
+            if operator.log().contains("\"leading\"") { Ok(()) } else { Err(operator.log()) }
+        })
+        .await;
+        match round {
+            0..=5 => drop(admin.apply(tenant(&names[usize::try_from(round).unwrap()], member.clone())).await.unwrap()),
+            6 => admin
+                .merge(&format!("Tenant/{}", names[0]), json!({"spec": {"deletionPolicy": "Erase"}}))
+                .await
+                .map(drop)
+                .unwrap(),
+            _ => {
+                admin.delete(&format!("Tenant/{}", names[0])).await.unwrap();
+                admin.delete(&format!("Tenant/{}", names[1])).await.unwrap();
+            }
+        }
+        // A tenant takes some 100 ms; the kills fall all over that.
+        tokio::time::sleep(Duration::from_millis(7 + 17 * round)).await;
+        operator.signal(Signal::SIGKILL);
+        assert!(operator.wait(Duration::from_secs(5)).is_some());
+    }
+    stage.operator = Some(stage.start("mortal", &[]));
+    admin.until_gone(&format!("Tenant/{}", names[0])).await;
+    assert!(admin.get(&format!("Namespace/tenant-{}", names[0])).await.unwrap().is_none());
+    admin.until_gone(&format!("Tenant/{}", names[1])).await;
+    let kept = admin.must(&format!("Namespace/tenant-{}", names[1])).await;
+    assert_eq!(kept["metadata"]["labels"]["hashinsight.net/released"], "true");
+    for name in &names[2..] {
+        stage.reason(name, "Provisioned").await;
+        for path in [
+            "ResourceQuota/tenant-X/hashinsight",
+            "NetworkPolicy/tenant-X/hashinsight",
+            "RoleBinding/tenant-X/hashinsight-owner",
+        ] {
+            admin.until(&path.replace('X', name), |_| true).await;
+        }
+    }
 }

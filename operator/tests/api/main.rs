@@ -34,6 +34,7 @@ fn main() -> ExitCode {
         &tests![
             alone::a_missing_permission_is_named_and_heals_by_itself,
             alone::an_unreadable_object_blocks_nobody_else,
+            alone::killed_again_and_again_it_still_converges,
             alone::in_steady_state_the_operator_calls_for_its_lease_alone,
             alone::a_watch_that_was_refused_at_start_heals,
             leadership::one_of_two_leads_and_the_other_takes_over,
