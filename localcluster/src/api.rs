@@ -1,9 +1,8 @@
 //! Size *api*: etcd, kube-apiserver and kube-controller-manager on loopback.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::net::TcpListener;
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use nix::fcntl::Flock;
 use tempfile::TempDir;
 
 use crate::certificates::{Authority, service_account_keys};
+use crate::credentials::{write_kubeconfig, write_private};
 use crate::processes::Processes;
 use crate::{Error, Programs, fetch, leftovers};
 
@@ -74,8 +74,8 @@ impl Cluster {
         let admin = write_kubeconfig(&folder, &authority, &server, "admin", &["system:masters"])?;
         let manager = write_kubeconfig(&folder, &authority, &server, "system:kube-controller-manager", &[])?;
 
-        processes.start("etcd", etcd(programs, client, peer))?;
-        processes.start("kube-apiserver", apiserver(programs, client, secure))?;
+        processes.daemons.start("etcd", etcd(programs, client, peer))?;
+        processes.daemons.start("kube-apiserver", apiserver(programs, client, secure))?;
         let get = |path: &str| {
             Command::new(programs.kubernetes("kubectl"))
                 .arg("--kubeconfig")
@@ -88,11 +88,11 @@ impl Cluster {
                 .is_ok_and(|o| o.status.success() && (path != "/readyz" || o.stdout == b"ok"))
         };
         // Only a bare "ok" is ready: a body that lists failing checks holds the word too.
-        processes.wait("kube-apiserver", READY_WITHIN, || get("/readyz"))?;
-        processes.start("kube-controller-manager", controller_manager(programs, &manager))?;
+        processes.daemons.wait("kube-apiserver", READY_WITHIN, || get("/readyz"))?;
+        processes.daemons.start("kube-controller-manager", controller_manager(programs, &manager))?;
         // The controllers work once the first one that everything needs has acted.
         let account = "/api/v1/namespaces/default/serviceaccounts/default";
-        processes.wait("kube-controller-manager", READY_WITHIN, || get(account))?;
+        processes.daemons.wait("kube-controller-manager", READY_WITHIN, || get(account))?;
         Ok(Self { folder, programs: programs.clone(), authority, server, admin, _processes: processes, _claim: claim })
     }
 
@@ -179,46 +179,6 @@ fn write_files(folder: &Path, authority: &Authority) -> Result<(), Error> {
         write_private(&folder.join(name), &text)?;
     }
     Ok(())
-}
-
-fn write_kubeconfig(
-    folder: &Path,
-    authority: &Authority,
-    server: &str,
-    user: &str,
-    groups: &[&str],
-) -> Result<PathBuf, Error> {
-    let identity = authority.client(user, groups)?;
-    // A folder of its own each time: names of users may clash with anything.
-    let own =
-        tempfile::Builder::new().prefix("user-").tempdir_in(folder).map_err(Error::file("create folder in", folder))?;
-    let own = own.keep();
-    let at = |name: &str| own.join(name);
-    write_private(&at("client.crt"), &identity.certificate)?;
-    write_private(&at("client.key"), &identity.key)?;
-    let text = format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: localcluster\n\
-         clusters:\n- name: localcluster\n  cluster: {{server: \"{server}\", certificate-authority: \"{ca}\"}}\n\
-         users:\n- name: user\n  user: {{client-certificate: \"{certificate}\", client-key: \"{key}\"}}\n\
-         contexts:\n- name: localcluster\n  context: {{cluster: localcluster, user: user}}\n",
-        ca = folder.join("ca.crt").display(),
-        certificate = at("client.crt").display(),
-        key = at("client.key").display(),
-    );
-    let path = at("kubeconfig");
-    write_private(&path, &text)?;
-    Ok(path)
-}
-
-fn write_private(path: &Path, text: &str) -> Result<(), Error> {
-    fs::OpenOptions::new()
-        .create(true)
-        .truncate(true)
-        .write(true)
-        .mode(0o600)
-        .open(path)
-        .and_then(|mut file| file.write_all(text.as_bytes()))
-        .map_err(Error::file("write", path))
 }
 
 fn etcd(programs: &Programs, client: u16, peer: u16) -> Command {

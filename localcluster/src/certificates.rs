@@ -51,7 +51,8 @@ impl Authority {
             .map(String::from),
         )?;
         params.distinguished_name = name("kube-apiserver", &[]);
-        for address in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(10, 96, 0, 1)] {
+        // Loopback, the first service address, and the node of size *node*.
+        for address in [Ipv4Addr::LOCALHOST, Ipv4Addr::new(10, 96, 0, 1), Ipv4Addr::new(10, 77, 0, 1)] {
             params.subject_alt_names.push(SanType::IpAddress(IpAddr::V4(address)));
         }
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];

@@ -72,6 +72,31 @@ pub enum Error {
         /// Last lines of its log.
         tail: String,
     },
+    /// A name that cannot be a cluster's.
+    #[error("{name:?} cannot name a cluster; use one to twenty lower-case letters and digits")]
+    Name {
+        /// As given.
+        name: String,
+    },
+    /// Namespaces, mounts and cgroups need root.
+    #[error("a cluster with a node needs root, for its namespaces, mounts and cgroups; try again with sudo")]
+    NotRoot,
+    /// The loopback port cannot be had.
+    #[error("loopback port {port} cannot be had: {source}; choose another with --port")]
+    Port {
+        /// The port.
+        port: u16,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// A command inside the cluster's namespaces failed.
+    #[error("`{command}` failed inside the cluster: {told}")]
+    Inside {
+        /// The command.
+        command: String,
+        /// What it told.
+        told: String,
+    },
     /// Certificates could not be made.
     #[error("cannot make certificates: {0}")]
     Certificates(#[from] rcgen::Error),

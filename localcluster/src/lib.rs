@@ -6,6 +6,9 @@
 //! unpacked from Debian packages into the user's cache; nothing is installed
 //! on the system and no system service is touched.
 //!
+//! Size *node*: all of Kubernetes with one node, in namespaces of its own; see
+//! [`node`].
+//!
 //! This crate holds no product knowledge and must never be needed in production.
 
 #![allow(clippy::disallowed_methods, reason = "a launcher works on files, processes and time")]
@@ -14,13 +17,18 @@ mod api;
 mod cache;
 mod certificates;
 mod components;
+mod credentials;
+mod debian;
 mod error;
+mod golang;
 mod leftovers;
+pub mod node;
 mod processes;
 mod progress;
+mod step;
 
 pub use api::Cluster;
 pub use cache::cache_root;
-pub use components::{Programs, fetch};
+pub use components::{NodeParts, Programs, fetch, fetch_node};
 pub use error::Error;
 pub use progress::{Progress, say};

@@ -2,10 +2,13 @@
 
 #![allow(clippy::disallowed_methods, reason = "a launcher works on files, processes and time")]
 
+use std::io::Write;
 use std::os::unix::process::ExitStatusExt;
+use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
+use localcluster::node::{Node, State, keep, supervise};
 use localcluster::{Cluster, Error, cache_root, fetch, say};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -25,15 +28,52 @@ Examples:
   localcluster run                       a cluster until Ctrl-C; prints its kubeconfig
   localcluster run -- kubectl get ns     a cluster around one command
   localcluster run -- bash               a cluster around a shell
+  sudo localcluster up                   a cluster with a node, until `down`
+  export KUBECONFIG=$(localcluster kubeconfig)
+  localcluster logs kubelet              what one of its daemons tells
+  sudo localcluster down                 ends it and removes all it made
 
-Exit codes: 0 ok, 2 error; `run -- COMMAND` exits as COMMAND does,
+Exit codes: 0 ok, 1 `status` of a cluster that is not ready, 2 error; `run -- COMMAND` exits as COMMAND does,
 128 and the signal where one ended it.
 Programs are kept in $XDG_CACHE_HOME/hashinsight (or ~/.cache/hashinsight).";
+
+/// Which cluster with a node.
+#[derive(Args)]
+struct Which {
+    /// Name of the cluster, for several side by side
+    #[arg(long, default_value = "main")]
+    name: String,
+}
 
 #[derive(Subcommand)]
 enum Verb {
     /// Build and unpack what a cluster is made of (minutes once, then nothing)
     Fetch,
+    /// Bring up a cluster with a node and wait until it is ready; harmless when it is
+    Up {
+        #[command(flatten)]
+        which: Which,
+        /// Loopback port of its API server; 0 for any
+        #[arg(long, default_value_t = 0)]
+        port: u16,
+    },
+    /// End a cluster with a node and remove everything it made
+    Down(Which),
+    /// Say where a cluster with a node stands
+    Status(Which),
+    /// Print the path of its kubeconfig
+    Kubeconfig(Which),
+    /// Print what one of its daemons logged
+    Logs {
+        #[command(flatten)]
+        which: Which,
+        /// etcd, kube-apiserver, kube-controller-manager, kube-scheduler, containerd, kubelet, kube-proxy or supervisor
+        daemon: String,
+    },
+    #[command(hide = true)]
+    Keep { folder: PathBuf },
+    #[command(hide = true)]
+    Supervise { folder: PathBuf },
     /// Run a cluster of size api: etcd, kube-apiserver, kube-controller-manager
     Run {
         /// Command to run with KUBECONFIG set and kubectl on PATH; without one,
@@ -60,6 +100,35 @@ fn run(verb: Verb) -> Result<ExitCode, Error> {
             tell(&format!("everything is in {}", cache_root()?.display()));
             Ok(ExitCode::SUCCESS)
         }
+        Verb::Up { which, port } => {
+            let node = Node::named(&which.name)?;
+            node.up(port)?;
+            let kubeconfig = node.kubeconfig();
+            tell(&format!(
+                "cluster {} is ready\n\n  export KUBECONFIG={}\n  kubectl get pods -A\n\n`localcluster down` ends it and removes everything it made.",
+                node.name(),
+                kubeconfig.display(),
+            ));
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Down(which) => Node::named(&which.name)?.down().map(|()| ExitCode::SUCCESS),
+        Verb::Status(which) => {
+            let state = Node::named(&which.name)?.state();
+            print(&format!("{state:?}").to_lowercase());
+            Ok(ExitCode::from(u8::from(state != State::Ready)))
+        }
+        Verb::Kubeconfig(which) => {
+            print(&Node::named(&which.name)?.kubeconfig().display().to_string());
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Logs { which, daemon } => {
+            let path = Node::named(&which.name)?.log(&daemon);
+            let text = std::fs::read_to_string(&path).map_err(|source| Error::File { action: "read", path, source })?;
+            print(text.trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Keep { folder } => keep(&folder).map(|()| ExitCode::SUCCESS),
+        Verb::Supervise { folder } => supervise(&folder).map(|()| ExitCode::SUCCESS),
         Verb::Run { command } => {
             let cluster = Cluster::start()?;
             match command.split_first() {
@@ -103,6 +172,11 @@ fn until_interrupted(cluster: &Cluster) -> Result<ExitCode, Error> {
     loop {
         std::thread::park();
     }
+}
+
+/// What was asked for, on standard output; a reader that went away is no error.
+fn print(text: &str) {
+    let _ = std::io::stdout().write_all(format!("{text}\n").as_bytes());
 }
 
 fn tell(text: &str) {

@@ -32,6 +32,7 @@ pub(crate) fn all() -> Result<(), Error> {
     tools::require()?;
     lint()?;
     localcluster::fetch()?;
+    localcluster::fetch_node()?;
     let coverage = |arguments: &[&str]| -> Result<Command, Error> {
         let mut command = tools::COVERAGE.command()?;
         command.args(arguments);

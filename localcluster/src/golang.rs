@@ -1,0 +1,71 @@
+//! Pinned Go modules, built into the cache.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use crate::Error;
+use crate::cache::{component, hash};
+use crate::step::{run, write};
+
+/// A module whose programs are built.
+pub(crate) struct Module {
+    /// Name of the component.
+    pub(crate) name: &'static str,
+    /// What people read while it is built.
+    pub(crate) title: &'static str,
+    /// Its files, go.mod and go.sum among them: (path, text).
+    pub(crate) files: &'static [(&'static str, &'static str)],
+    /// Flags of the linker.
+    pub(crate) link: String,
+    /// The packages of the programs.
+    pub(crate) packages: Vec<String>,
+}
+
+impl Module {
+    /// The folder with the programs under `bin/`.
+    pub(crate) fn built(&self) -> Result<PathBuf, Error> {
+        let mut parts: Vec<&str> = self.files.iter().flat_map(|(path, text)| [*path, *text]).collect();
+        parts.push(&self.link);
+        parts.extend(self.packages.iter().map(String::as_str));
+        component(self.name, &hash(&parts), |folder| {
+            require_go()?;
+            let module = folder.join("module");
+            for (path, text) in self.files {
+                let path = module.join(path);
+                let parent = path.parent().unwrap_or(&module);
+                fs::create_dir_all(parent).map_err(Error::file("create folder", parent))?;
+                write(&path, text)?;
+            }
+            let mut build = Command::new("go");
+            build
+                .current_dir(&module)
+                .env("CGO_ENABLED", "0")
+                .env("GOWORK", "off")
+                .env("GOFLAGS", "-buildvcs=false")
+                .args(["build", "-v", "-mod=readonly", "-trimpath", "-ldflags", &self.link, "-o"])
+                .arg(folder.join("bin/"))
+                .args(&self.packages);
+            self.run(build, folder)
+        })
+    }
+
+    fn run(&self, build: Command, folder: &Path) -> Result<(), Error> {
+        let mut compiled = 0_u32;
+        run(build, format!("building {}", self.title), &folder.join("build.log"), |line| {
+            if let Some(module) = line.strip_prefix("go: ") {
+                return module.to_owned();
+            }
+            compiled += 1;
+            format!("{compiled} packages")
+        })
+    }
+}
+
+fn require_go() -> Result<(), Error> {
+    let missing = Error::MissingProgram { program: "go", remedy: "install Go 1.26 or newer" };
+    let output = Command::new("go").args(["env", "GOVERSION"]).output().map_err(|_| missing)?;
+    let found = String::from_utf8_lossy(&output.stdout).trim().to_owned();
+    let mut numbers = found.trim_start_matches("go").split('.').map_while(|n| n.parse::<u32>().ok());
+    if (numbers.next(), numbers.next()) >= (Some(1), Some(26)) { Ok(()) } else { Err(Error::OldGo { found }) }
+}

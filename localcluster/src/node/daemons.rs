@@ -1,0 +1,109 @@
+//! The daemons of a node and how each is started.
+
+use std::path::Path;
+use std::process::Command;
+
+use super::files::{NODE_ADDRESS, NODE_NAME, PODS, SERVICES, paths};
+use crate::Error;
+
+/// Where the programs are, as the supervisor reads it from the folder.
+pub(super) struct Installed {
+    kubernetes: std::path::PathBuf,
+    etcd: std::path::PathBuf,
+    /// What is laid over /usr.
+    pub(super) usr: std::path::PathBuf,
+    node: std::path::PathBuf,
+    /// CoreDNS and pause.
+    pub(super) dns: std::path::PathBuf,
+}
+
+impl Installed {
+    pub(super) fn read(folder: &Path) -> Result<Self, Error> {
+        let [kubernetes, etcd] = paths(&folder.join("programs"))?;
+        let [usr, node, dns] = paths(&folder.join("parts"))?;
+        Ok(Self { kubernetes, etcd, usr, node, dns })
+    }
+
+    pub(super) fn kubectl(&self, folder: &Path) -> Command {
+        let mut kubectl = Command::new(self.kubernetes.join("kubectl"));
+        kubectl.env("KUBECONFIG", folder.join("admin.kubeconfig")).env("KUBECACHEDIR", folder.join("kubectl-cache"));
+        kubectl
+    }
+
+    pub(super) fn etcd(&self) -> Command {
+        let mut etcd = Command::new(&self.etcd);
+        etcd.args(["--name=default", "--data-dir=etcd", "--unsafe-no-fsync", "--logger=zap", "--log-level=warn"]);
+        etcd
+    }
+
+    pub(super) fn apiserver(&self) -> Command {
+        let mut server = Command::new(self.kubernetes.join("kube-apiserver"));
+        server
+            .arg(format!("--bind-address={NODE_ADDRESS}"))
+            .arg(format!("--advertise-address={NODE_ADDRESS}"))
+            .arg(format!("--service-cluster-ip-range={SERVICES}"))
+            .args([
+                "--etcd-servers=http://127.0.0.1:2379",
+                "--secure-port=6443",
+                "--authorization-mode=Node,RBAC",
+                "--allow-privileged",
+                "--client-ca-file=ca.crt",
+                "--tls-cert-file=server.crt",
+                "--tls-private-key-file=server.key",
+                "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
+                "--service-account-key-file=accounts.pub",
+                "--service-account-signing-key-file=accounts.key",
+                "--kubelet-client-certificate=kubelet-client.crt",
+                "--kubelet-client-key=kubelet-client.key",
+                "--kubelet-preferred-address-types=InternalIP",
+            ]);
+        server
+    }
+
+    pub(super) fn controller_manager(&self) -> Command {
+        let mut manager = Command::new(self.kubernetes.join("kube-controller-manager"));
+        manager.arg(format!("--cluster-cidr={PODS}")).args([
+            "--kubeconfig=controller-manager.kubeconfig",
+            "--leader-elect=false",
+            "--secure-port=0",
+            "--use-service-account-credentials",
+            "--kube-api-qps=500",
+            "--kube-api-burst=1000",
+            "--root-ca-file=ca.crt",
+            "--cluster-signing-cert-file=ca.crt",
+            "--cluster-signing-key-file=ca.key",
+            "--service-account-private-key-file=accounts.key",
+        ]);
+        manager
+    }
+
+    pub(super) fn scheduler(&self) -> Command {
+        let mut scheduler = Command::new(self.node.join("kube-scheduler"));
+        scheduler.args(["--kubeconfig=scheduler.kubeconfig", "--leader-elect=false", "--secure-port=0"]);
+        scheduler
+    }
+
+    pub(super) fn containerd() -> Command {
+        let mut containerd = Command::new("/usr/bin/containerd");
+        containerd.arg("--config=containerd.toml");
+        containerd
+    }
+
+    pub(super) fn kubelet(&self, folder: &Path) -> Command {
+        let root = folder.join("kubelet");
+        let mut kubelet = Command::new(self.node.join("kubelet"));
+        kubelet
+            .arg(format!("--hostname-override={NODE_NAME}"))
+            .arg(format!("--node-ip={NODE_ADDRESS}"))
+            .arg(format!("--root-dir={}", root.display()))
+            .arg(format!("--cert-dir={}", root.join("pki").display()))
+            .args(["--config=kubelet.yaml", "--kubeconfig=kubelet.kubeconfig"]);
+        kubelet
+    }
+
+    pub(super) fn proxy(&self) -> Command {
+        let mut proxy = Command::new(self.node.join("kube-proxy"));
+        proxy.arg("--config=proxy.yaml");
+        proxy
+    }
+}

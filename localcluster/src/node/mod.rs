@@ -1,0 +1,171 @@
+//! Size *node*: a whole Kubernetes with one node, in network, mount and
+//! process namespaces of its own. Ending the first process in them ends
+//! everything; several clusters with the same inner addresses run side by side.
+//!
+//! Three processes: the command a person types; the *keeper*, which it leaves
+//! behind, holds the lock, forwards a loopback port into the namespaces and
+//! cleans up; and the *supervisor*, first process inside, which starts the
+//! daemons. The supervisor ends with the pipe to its keeper, and everything
+//! inside ends with the supervisor.
+
+mod cgroups;
+mod daemons;
+mod files;
+mod forward;
+mod images;
+mod keeper;
+mod supervisor;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+pub use keeper::keep;
+pub use supervisor::supervise;
+
+use crate::{Error, Progress, fetch, fetch_node};
+
+/// How long a node may take to be ready.
+const READY_WITHIN: Duration = Duration::from_secs(180);
+/// How long a cluster may take to be gone.
+const GONE_WITHIN: Duration = Duration::from_secs(30);
+
+/// A cluster of size *node*, by name.
+pub struct Node {
+    name: String,
+    folder: PathBuf,
+}
+
+/// Where a cluster stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// There is none of that name.
+    Absent,
+    /// Somebody keeps it, and it is not ready yet.
+    Starting,
+    /// It serves.
+    Ready,
+    /// Its keeper is gone; what it left is removed by the next `up` or `down`.
+    Abandoned,
+}
+
+impl Node {
+    /// The cluster `name`, whether there is one or not.
+    pub fn named(name: &str) -> Result<Self, Error> {
+        let valid =
+            (1..=20).contains(&name.len()) && name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
+        if !valid {
+            return Err(Error::Name { name: name.to_owned() });
+        }
+        let base = match std::env::var_os("XDG_STATE_HOME").filter(|v| !v.is_empty()) {
+            Some(state) => PathBuf::from(state),
+            None => PathBuf::from(std::env::var_os("HOME").ok_or(Error::NoCacheHome)?).join(".local/state"),
+        };
+        Ok(Self { name: name.to_owned(), folder: base.join("hashinsight/clusters").join(name) })
+    }
+
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its folder.
+    pub fn folder(&self) -> &Path {
+        &self.folder
+    }
+
+    /// Kubeconfig of an administrator, by the forwarded port.
+    pub fn kubeconfig(&self) -> PathBuf {
+        self.folder.join("kubeconfig")
+    }
+
+    /// The log of one of its daemons.
+    pub fn log(&self, daemon: &str) -> PathBuf {
+        self.folder.join(format!("{daemon}.log"))
+    }
+
+    /// Where it stands.
+    pub fn state(&self) -> State {
+        if !self.folder.exists() {
+            State::Absent
+        } else if !keeper::is_kept(&self.folder) {
+            State::Abandoned
+        } else if self.folder.join("ready").exists() {
+            State::Ready
+        } else {
+            State::Starting
+        }
+    }
+
+    /// Brings it up and waits until its node is ready; harmless when it is.
+    /// `port` is the loopback port of its API server, 0 for any.
+    pub fn up(&self, port: u16) -> Result<(), Error> {
+        if self.state() == State::Ready {
+            return Ok(());
+        }
+        require_root()?;
+        let (programs, parts) = (fetch()?, fetch_node()?);
+        if self.state() != State::Starting {
+            self.down()?;
+            files::lay_out(&self.folder, &programs, &parts, port)?;
+            keeper::start(&self.folder)?;
+        }
+        let progress = Progress::begin(format!("starting cluster {}", self.name));
+        let begun = Instant::now();
+        loop {
+            match self.state() {
+                State::Ready => break,
+                State::Starting if begun.elapsed() < READY_WITHIN => {}
+                state => {
+                    let what = match state {
+                        State::Starting => format!("was not ready within {} s", READY_WITHIN.as_secs()),
+                        _ => "ended early".to_owned(),
+                    };
+                    let tail = crate::error::tail(&self.log("supervisor"), 10);
+                    if state == State::Starting {
+                        self.down()?;
+                    }
+                    return Err(Error::Daemon { daemon: "the cluster", what, tail });
+                }
+            }
+            progress.step(fs::read_to_string(self.folder.join("phase")).unwrap_or_default());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        progress.done();
+        Ok(())
+    }
+
+    /// Ends it and removes everything it made; harmless when there is none.
+    pub fn down(&self) -> Result<(), Error> {
+        if self.state() == State::Absent {
+            return Ok(());
+        }
+        require_root()?;
+        keeper::stop(&self.folder)?;
+        let begun = Instant::now();
+        while keeper::is_alive(&self.folder) {
+            if begun.elapsed() > GONE_WITHIN {
+                return Err(Error::Daemon {
+                    daemon: "the cluster",
+                    what: format!("did not end within {} s", GONE_WITHIN.as_secs()),
+                    tail: crate::error::tail(&self.log("keeper"), 5),
+                });
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        cgroups::remove(&self.name);
+        fs::remove_dir_all(&self.folder).map_err(Error::file("remove folder", &self.folder))
+    }
+
+    /// `kubectl` as administrator.
+    pub fn kubectl(&self) -> Result<Command, Error> {
+        let mut kubectl = Command::new(fetch()?.kubernetes("kubectl"));
+        kubectl.env("KUBECONFIG", self.kubeconfig()).env("KUBECACHEDIR", self.folder.join("kubectl-cache"));
+        Ok(kubectl)
+    }
+}
+
+fn require_root() -> Result<(), Error> {
+    if nix::unistd::geteuid().is_root() { Ok(()) } else { Err(Error::NotRoot) }
+}

@@ -1,0 +1,196 @@
+//! Clusters with a node: they come up, run pods, stand side by side, and leave
+//! nothing, whichever part is killed. They need root, and are counted as
+//! skipped without it.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says where")]
+#![allow(clippy::disallowed_methods, reason = "tests read files and clocks")]
+
+use std::fs;
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Output};
+use std::time::{Duration, Instant};
+
+use libtest_mimic::{Arguments, Trial};
+use localcluster::node::{Node, State};
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+const BINARY: &str = env!("CARGO_BIN_EXE_localcluster");
+
+fn main() -> ExitCode {
+    let mut arguments = Arguments::from_args();
+    arguments.test_threads.get_or_insert(2);
+    let root = nix::unistd::geteuid().is_root();
+    let tests: [(&str, fn()); 4] = [
+        ("a_node_runs_pods_and_shows_their_logs", a_node_runs_pods_and_shows_their_logs),
+        ("clusters_stand_side_by_side_and_up_twice_is_harmless", side_by_side),
+        ("whichever_part_is_killed_nothing_is_left", whichever_part_is_killed_nothing_is_left),
+        ("what_stands_in_the_way_is_one_clear_sentence", what_stands_in_the_way),
+    ];
+    let trials = tests.map(|(name, body)| {
+        let run = move || {
+            body();
+            Ok(())
+        };
+        Trial::test(name, run).with_ignored_flag(!root)
+    });
+    localcluster::fetch_node().unwrap();
+    let conclusion = libtest_mimic::run(&arguments, trials.into());
+    if conclusion.has_failed() { ExitCode::from(101) } else { ExitCode::SUCCESS }
+}
+
+fn localcluster(arguments: &[&str]) -> Output {
+    Command::new(BINARY).args(arguments).output().unwrap()
+}
+
+/// A cluster that is taken down with the test, also when it fails.
+struct Up(Node);
+
+impl Up {
+    fn named(name: &str) -> Self {
+        let up = Self(Node::named(name).unwrap());
+        let output = localcluster(&["up", "--name", name]);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert_eq!(up.0.state(), State::Ready);
+        up
+    }
+
+    fn kubectl(&self, arguments: &[&str]) -> Result<String, String> {
+        let output = self.0.kubectl().unwrap().args(arguments).output().unwrap();
+        let text = |bytes| String::from_utf8_lossy(bytes).into_owned();
+        if output.status.success() { Ok(text(&output.stdout)) } else { Err(text(&output.stderr)) }
+    }
+
+    fn pid(&self, file: &str) -> Pid {
+        let text = fs::read_to_string(self.0.folder().join(file)).unwrap();
+        Pid::from_raw(text.trim().parse().unwrap())
+    }
+}
+
+impl Drop for Up {
+    fn drop(&mut self) {
+        self.0.down().unwrap();
+    }
+}
+
+fn eventually<T>(what: &str, mut probe: impl FnMut() -> Result<T, String>) -> T {
+    let begun = Instant::now();
+    loop {
+        match probe() {
+            Ok(value) => return value,
+            Err(complaint) if begun.elapsed() > Duration::from_secs(40) => panic!("{what}: {complaint}"),
+            Err(_) => std::thread::sleep(Duration::from_millis(100)),
+        }
+    }
+}
+
+/// Processes that name or work in `folder`.
+fn processes_of(folder: &Path) -> Vec<PathBuf> {
+    let of = |process: &Path| {
+        let line = fs::read(process.join("cmdline")).unwrap_or_default();
+        let named = String::from_utf8_lossy(&line).contains(folder.to_str().unwrap());
+        named || fs::read_link(process.join("cwd")).is_ok_and(|cwd| cwd.starts_with(folder))
+    };
+    fs::read_dir("/proc").unwrap().flatten().map(|e| e.path()).filter(|process| of(process)).collect()
+}
+
+fn cgroups_of(name: &str) -> Vec<PathBuf> {
+    let hierarchies = fs::read_dir("/sys/fs/cgroup").unwrap().flatten().map(|e| e.path());
+    hierarchies.map(|h| h.join(format!("localcluster-{name}"))).filter(|own| own.exists()).collect()
+}
+
+fn nothing_is_left(node: &Node) {
+    assert_eq!(node.state(), State::Absent);
+    assert!(!node.folder().exists());
+    assert_eq!(cgroups_of(node.name()), Vec::<PathBuf>::new());
+    assert_eq!(processes_of(node.folder()), Vec::<PathBuf>::new());
+    let mounts = fs::read_to_string("/proc/mounts").unwrap();
+    assert!(!mounts.contains(node.folder().to_str().unwrap()), "{mounts}");
+}
+
+fn a_node_runs_pods_and_shows_their_logs() {
+    let up = Up::named("pods");
+    let nodes = up.kubectl(&["get", "nodes", "--no-headers"]).unwrap();
+    assert!(nodes.starts_with("node ") && nodes.contains(" Ready ") && nodes.contains("v1.37.2"), "{nodes}");
+    up.kubectl(&["create", "deployment", "rest", "--image=localcluster/pause:1", "--replicas=3"]).unwrap();
+    up.kubectl(&["rollout", "status", "deployment/rest", "--timeout=60s"]).unwrap();
+    // Through the API server to the kubelet, and to a pod's own address.
+    let log = eventually("a log", || up.kubectl(&["-n", "kube-system", "logs", "deployment/coredns"]));
+    assert!(log.contains("CoreDNS-1.15.0"), "{log}");
+    let pod = up.kubectl(&["-n", "kube-system", "get", "pods", "-l", "k8s-app=kube-dns", "-o", "name"]).unwrap();
+    let pod = pod.trim().trim_start_matches("pod/");
+    let ready = format!("/api/v1/namespaces/kube-system/pods/{pod}:8181/proxy/ready");
+    assert_eq!(up.kubectl(&["get", "--raw", &ready]).unwrap(), "OK");
+    // A service's address leads to its pods: kube-proxy and pod network.
+    let services = "/api/v1/namespaces/kube-system/services/kube-dns:dns-tcp/proxy/";
+    let told = up.kubectl(&["get", "--raw", services]).unwrap_err();
+    assert!(!told.contains("connection refused") && !told.contains("no endpoints"), "{told}");
+    let kubelet = localcluster(&["logs", "--name", "pods", "kubelet"]);
+    assert!(String::from_utf8(kubelet.stdout).unwrap().contains("Started kubelet"));
+}
+
+fn side_by_side() {
+    let (one, two) = (Up::named("one"), Up::named("two"));
+    one.kubectl(&["create", "namespace", "only-here"]).unwrap();
+    assert!(two.kubectl(&["get", "namespace", "only-here"]).unwrap_err().contains("not found"));
+    let address = ["get", "node", "node", "-o", "jsonpath={.status.addresses[0].address}"];
+    assert_eq!(one.kubectl(&address), two.kubectl(&address), "the same inside, and no clash");
+    let keeper = one.pid("keeper.pid");
+    assert!(localcluster(&["up", "--name", "one"]).status.success());
+    assert_eq!(one.pid("keeper.pid"), keeper, "up twice is harmless");
+    assert_eq!(String::from_utf8(localcluster(&["status", "--name", "one"]).stdout).unwrap(), "ready\n");
+    let node = Node::named("two").unwrap();
+    drop(two);
+    nothing_is_left(&node);
+    assert!(one.kubectl(&["get", "namespace", "only-here"]).is_ok(), "the other stands");
+}
+
+fn whichever_part_is_killed_nothing_is_left() {
+    for part in ["keeper", "supervisor", "kubelet"] {
+        let up = Up::named("killed");
+        let pid = match part {
+            "kubelet" => {
+                let of = |process: &PathBuf| {
+                    let line =
+                        String::from_utf8_lossy(&fs::read(process.join("cmdline")).unwrap_or_default()).into_owned();
+                    line.contains("/bin/kubelet") && line.contains(up.0.folder().to_str().unwrap())
+                };
+                let process = processes_of(up.0.folder()).into_iter().find(of).unwrap();
+                Pid::from_raw(process.file_name().unwrap().to_str().unwrap().parse().unwrap())
+            }
+            part => up.pid(&format!("{part}.pid")),
+        };
+        kill(pid, Signal::SIGKILL).unwrap();
+        eventually(part, || match processes_of(up.0.folder()) {
+            left if left.is_empty() => Ok(()),
+            left => Err(format!("{left:?}")),
+        });
+        assert_eq!(up.0.state(), State::Abandoned, "{part}");
+        assert_eq!(localcluster(&["status", "--name", "killed"]).status.code(), Some(1));
+        let node = Node::named("killed").unwrap();
+        drop(up);
+        nothing_is_left(&node);
+    }
+}
+
+fn what_stands_in_the_way() {
+    let told = |output: Output| {
+        assert_eq!(output.status.code(), Some(2), "{}", String::from_utf8_lossy(&output.stdout));
+        String::from_utf8(output.stderr).unwrap()
+    };
+    let text = told(localcluster(&["up", "--name", "Not_A_Name"]));
+    assert!(text.contains("cannot name a cluster; use one to twenty"), "{text}");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let text = told(localcluster(&["up", "--name", "taken", "--port", &port]));
+    assert!(text.contains(&port) && text.contains("choose another with --port"), "{text}");
+    Node::named("taken").unwrap().down().unwrap();
+    let mut nobody = Command::new("setpriv");
+    nobody.args(["--reuid=65534", "--clear-groups", BINARY, "up", "--name", "nobody"]).env("HOME", "/nonexistent");
+    let text = told(nobody.output().unwrap());
+    assert!(text.contains("needs root") && text.contains("sudo"), "{text}");
+    let text = told(localcluster(&["logs", "--name", "absent", "kubelet"]));
+    assert!(text.contains("cannot read"), "{text}");
+    assert!(localcluster(&["down", "--name", "absent"]).status.success(), "nothing to end is no error");
+}
