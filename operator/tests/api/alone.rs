@@ -187,23 +187,26 @@ pub async fn killed_again_and_again_it_still_converges(_: Arc<Stage>) {
     let member = json!({"members": [{"role": "Owner", "kind": "User", "name": "ada"}]});
     for round in 0..8_u64 {
         stage.operator = Some(stage.start("mortal", &[]));
-        let operator = stage.operator.as_mut().unwrap();
+        let operator = stage.operator();
         testkit::eventually("leading", Duration::from_secs(20), || async {
             if operator.log().contains("\"leading\"") { Ok(()) } else { Err(operator.log()) }
         })
         .await;
         match round {
             0..=5 => drop(admin.apply(tenant(&names[usize::try_from(round).unwrap()], member.clone())).await.unwrap()),
-            6 => admin
-                .merge(&format!("Tenant/{}", names[0]), json!({"spec": {"deletionPolicy": "Erase"}}))
-                .await
-                .map(drop)
-                .unwrap(),
+            6 => {
+                // What is to be erased or retained must be there first.
+                stage.reason(&names[0], "Provisioned").await;
+                stage.reason(&names[1], "Provisioned").await;
+                let erase = json!({"spec": {"deletionPolicy": "Erase"}});
+                admin.merge(&format!("Tenant/{}", names[0]), erase).await.unwrap();
+            }
             _ => {
                 admin.delete(&format!("Tenant/{}", names[0])).await.unwrap();
                 admin.delete(&format!("Tenant/{}", names[1])).await.unwrap();
             }
         }
+        let operator = stage.operator.as_mut().unwrap();
         // A tenant takes some 100 ms; the kills fall all over that.
         tokio::time::sleep(Duration::from_millis(7 + 17 * round)).await;
         operator.signal(Signal::SIGKILL);
