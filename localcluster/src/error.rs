@@ -78,6 +78,12 @@ pub enum Error {
         /// As given.
         name: String,
     },
+    /// The cluster does not serve.
+    #[error("cluster {name} is not ready; bring it up: localcluster up --name {name}")]
+    NotReady {
+        /// Its name.
+        name: String,
+    },
     /// Namespaces, mounts and cgroups need root.
     #[error("a cluster with a node needs root, for its namespaces, mounts and cgroups; try again with sudo")]
     NotRoot,

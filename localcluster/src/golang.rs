@@ -18,6 +18,8 @@ pub(crate) struct Module {
     pub(crate) files: &'static [(&'static str, &'static str)],
     /// Flags of the linker.
     pub(crate) link: String,
+    /// Build tags, with commas.
+    pub(crate) tags: &'static str,
     /// The packages of the programs.
     pub(crate) packages: Vec<String>,
 }
@@ -26,7 +28,7 @@ impl Module {
     /// The folder with the programs under `bin/`.
     pub(crate) fn built(&self) -> Result<PathBuf, Error> {
         let mut parts: Vec<&str> = self.files.iter().flat_map(|(path, text)| [*path, *text]).collect();
-        parts.push(&self.link);
+        parts.extend([self.link.as_str(), self.tags]);
         parts.extend(self.packages.iter().map(String::as_str));
         component(self.name, &hash(&parts), |folder| {
             require_go()?;
@@ -43,7 +45,7 @@ impl Module {
                 .env("CGO_ENABLED", "0")
                 .env("GOWORK", "off")
                 .env("GOFLAGS", "-buildvcs=false")
-                .args(["build", "-v", "-mod=readonly", "-trimpath", "-ldflags", &self.link, "-o"])
+                .args(["build", "-v", "-mod=readonly", "-trimpath", "-tags", self.tags, "-ldflags", &self.link, "-o"])
                 .arg(folder.join("bin/"))
                 .args(&self.packages);
             self.run(build, folder)

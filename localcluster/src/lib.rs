@@ -6,7 +6,8 @@
 //! unpacked from Debian packages into the user's cache; nothing is installed
 //! on the system and no system service is touched.
 //!
-//! Size *node*: all of Kubernetes with one node, in namespaces of its own; see
+//! Size *node*: all of Kubernetes with one node, DNS and Prometheus, in
+//! namespaces of its own; see
 //! [`node`].
 //!
 //! This crate holds no product knowledge and must never be needed in production.

@@ -30,6 +30,7 @@ Examples:
   localcluster run -- bash               a cluster around a shell
   sudo localcluster up                   a cluster with a node, until `down`
   export KUBECONFIG=$(localcluster kubeconfig)
+  sudo localcluster images app.tar       make an image known, without a registry
   localcluster logs kubelet              what one of its daemons tells
   sudo localcluster down                 ends it and removes all it made
 
@@ -69,6 +70,13 @@ enum Verb {
         which: Which,
         /// etcd, kube-apiserver, kube-controller-manager, kube-scheduler, containerd, kubelet, kube-proxy or supervisor
         daemon: String,
+    },
+    /// List the images pods may use, after loading those of the archives given
+    Images {
+        #[command(flatten)]
+        which: Which,
+        /// Archives to load, as `docker save` writes them
+        archives: Vec<PathBuf>,
     },
     #[command(hide = true)]
     Keep { folder: PathBuf },
@@ -125,6 +133,16 @@ fn run(verb: Verb) -> Result<ExitCode, Error> {
             let path = Node::named(&which.name)?.log(&daemon);
             let text = std::fs::read_to_string(&path).map_err(|source| Error::File { action: "read", path, source })?;
             print(text.trim_end());
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Images { which, archives } => {
+            let node = Node::named(&which.name)?;
+            for archive in archives {
+                for name in node.load(&archive)? {
+                    tell(&format!("loaded {name}"));
+                }
+            }
+            print(&node.images()?.join("\n"));
             Ok(ExitCode::SUCCESS)
         }
         Verb::Keep { folder } => keep(&folder).map(|()| ExitCode::SUCCESS),

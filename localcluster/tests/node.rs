@@ -126,6 +126,20 @@ fn a_node_runs_pods_and_shows_their_logs() {
     let services = "/api/v1/namespaces/kube-system/services/kube-dns:dns-tcp/proxy/";
     let told = up.kubectl(&["get", "--raw", services]).unwrap_err();
     assert!(!told.contains("connection refused") && !told.contains("no endpoints"), "{told}");
+    // Images need no registry: an archive is loaded, and a pod may ask for it by
+    // digest.
+    let archive = up.0.folder().join("pause.tar");
+    let loaded = localcluster(&["images", "--name", "pods", archive.to_str().unwrap()]);
+    let listed = String::from_utf8(loaded.stdout).unwrap();
+    let by_digest = listed.lines().find(|line| line.starts_with("docker.io/localcluster/pause@sha256:")).unwrap();
+    up.kubectl(&["run", "by-digest", "--image", by_digest, "--image-pull-policy=Never"]).unwrap();
+    up.kubectl(&["wait", "--for=condition=Ready", "pod/by-digest", "--timeout=60s"]).unwrap();
+    // Prometheus scrapes what asks for it.
+    let query = "/api/v1/namespaces/monitoring/services/prometheus:http/proxy/api/v1/query?query=coredns_build_info";
+    eventually("a series", || {
+        let told = up.kubectl(&["get", "--raw", query])?;
+        if told.contains("\"namespace\":\"kube-system\"") { Ok(()) } else { Err(told) }
+    });
     let kubelet = localcluster(&["logs", "--name", "pods", "kubelet"]);
     assert!(String::from_utf8(kubelet.stdout).unwrap().contains("Started kubelet"));
 }
@@ -190,6 +204,8 @@ fn what_stands_in_the_way() {
     nobody.args(["--reuid=65534", "--clear-groups", BINARY, "up", "--name", "nobody"]).env("HOME", "/nonexistent");
     let text = told(nobody.output().unwrap());
     assert!(text.contains("needs root") && text.contains("sudo"), "{text}");
+    let text = told(localcluster(&["images", "--name", "absent"]));
+    assert!(text.contains("localcluster up --name absent"), "{text}");
     let text = told(localcluster(&["logs", "--name", "absent", "kubelet"]));
     assert!(text.contains("cannot read"), "{text}");
     assert!(localcluster(&["down", "--name", "absent"]).status.success(), "nothing to end is no error");

@@ -13,15 +13,17 @@ pub(super) struct Installed {
     /// What is laid over /usr.
     pub(super) usr: std::path::PathBuf,
     node: std::path::PathBuf,
-    /// CoreDNS and pause.
+    /// Folder of CoreDNS and pause.
     pub(super) dns: std::path::PathBuf,
+    /// Folder of Prometheus.
+    pub(super) prometheus: std::path::PathBuf,
 }
 
 impl Installed {
     pub(super) fn read(folder: &Path) -> Result<Self, Error> {
         let [kubernetes, etcd] = paths(&folder.join("programs"))?;
-        let [usr, node, dns] = paths(&folder.join("parts"))?;
-        Ok(Self { kubernetes, etcd, usr, node, dns })
+        let [usr, node, dns, prometheus] = paths(&folder.join("parts"))?;
+        Ok(Self { kubernetes, etcd, usr, node, dns, prometheus })
     }
 
     pub(super) fn kubectl(&self, folder: &Path) -> Command {

@@ -57,7 +57,7 @@ pub(super) fn lay_out(folder: &Path, programs: &Programs, parts: &NodeParts, por
         ("containerd.toml", containerd_settings(folder)),
         ("cni/10-pods.conflist", NETWORK.replace("PODS", PODS)),
         ("programs", format!("{}\n{}\n", programs.kubernetes("").display(), programs.etcd().display())),
-        ("parts", format!("{}\n{}\n{}\n", parts.usr().display(), parts.program("").display(), parts.dns("").display())),
+        ("parts", parts.folders().map(|folder| format!("{}\n", folder.display())).concat()),
     ] {
         write_private(&folder.join(file), &text)?;
     }

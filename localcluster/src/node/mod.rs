@@ -18,7 +18,7 @@ mod supervisor;
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 pub use keeper::keep;
@@ -156,6 +156,54 @@ impl Node {
         }
         cgroups::remove(&self.name);
         fs::remove_dir_all(&self.folder).map_err(Error::file("remove folder", &self.folder))
+    }
+
+    /// The images its containers may use, by name; none has to be pulled.
+    pub fn images(&self) -> Result<Vec<String>, Error> {
+        let listed = self.ctr(&["images", "list", "--quiet"], Stdio::null())?;
+        Ok(listed.lines().filter(|name| !name.starts_with("sha256:")).map(str::to_owned).collect())
+    }
+
+    /// Loads the images of an archive (as `docker save` or an OCI layout in a
+    /// tar writes it), and names each by its digest, too, so that a pod may ask
+    /// for `NAME@sha256:…`. Returns the names.
+    pub fn load(&self, archive: &Path) -> Result<Vec<String>, Error> {
+        let file = fs::File::open(archive).map_err(Error::file("read", archive))?;
+        let told = self.ctr(&["images", "import", "-"], file.into())?;
+        let mut named = Vec::new();
+        // One line an image: `unpacking NAME:TAG (DIGEST)...done`.
+        for line in told.lines().filter_map(|line| line.strip_prefix("unpacking ")) {
+            let Some((name, rest)) = line.split_once(" (") else { continue };
+            let digest = rest.split(')').next().unwrap_or_default();
+            let by_digest = format!("{}@{digest}", name.rsplit_once(':').map_or(name, |(name, _)| name));
+            self.ctr(&["images", "tag", "--force", name, &by_digest], Stdio::null())?;
+            named.push(by_digest);
+        }
+        Ok(named)
+    }
+
+    /// containerd's own client, run inside the cluster's namespaces.
+    fn ctr(&self, arguments: &[&str], input: Stdio) -> Result<String, Error> {
+        require_root()?;
+        if self.state() != State::Ready {
+            return Err(Error::NotReady { name: self.name.clone() });
+        }
+        let path = self.folder.join("supervisor.pid");
+        let pid = fs::read_to_string(&path).map_err(Error::file("read", &path))?;
+        // unshare itself stays outside; its child is the supervisor.
+        let children = format!("/proc/{pid}/task/{pid}/children");
+        let child = fs::read_to_string(&children).map_err(Error::file("read", &children))?;
+        let mut ctr = Command::new("nsenter");
+        ctr.args(["--target", child.trim(), "--mount", "--net", "--pid", "--", "ctr", "-n", "k8s.io"]).args(arguments);
+        let output =
+            ctr.stdin(input).output().map_err(|source| Error::Spawn { program: "nsenter".to_owned(), source })?;
+        if output.status.success() {
+            return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+        }
+        Err(Error::Inside {
+            command: format!("ctr {}", arguments.join(" ")),
+            told: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        })
     }
 
     /// `kubectl` as administrator.

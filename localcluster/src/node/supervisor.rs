@@ -12,7 +12,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::wait::wait;
 
 use super::daemons::Installed;
-use super::files::{DNS, NODE_ADDRESS, NODE_NAME};
+use super::files::{NODE_ADDRESS, NODE_NAME};
 use super::images;
 use crate::processes::Daemons;
 use crate::{Error, say};
@@ -45,20 +45,25 @@ pub fn supervise(folder: &Path) -> Result<(), Error> {
     apply(&installed, folder, KUBELET_ACCESS)?;
 
     phase(folder, "images")?;
-    for (name, program) in [("localcluster/pause:1", "pause"), ("localcluster/coredns:1", "coredns")] {
-        let archive = folder.join(format!("{program}.tar"));
-        images::write(&archive, &format!("docker.io/{name}"), &installed.dns.join(program))?;
+    for (name, program) in
+        [("pause", &installed.dns), ("coredns", &installed.dns), ("prometheus", &installed.prometheus)]
+    {
+        let archive = folder.join(format!("{name}.tar"));
+        images::write(&archive, &format!("docker.io/localcluster/{name}:1"), &program.join(name))?;
         run(Command::new("ctr").args(["-n", "k8s.io", "images", "import"]).arg(&archive))?;
     }
     phase(folder, "node")?;
     daemons.start("kubelet", installed.kubelet(folder))?;
     daemons.start("kube-proxy", installed.proxy())?;
-    apply(&installed, folder, &COREDNS.replace("DNS_ADDRESS", DNS))?;
+    apply(&installed, folder, COREDNS)?;
+    apply(&installed, folder, PROMETHEUS)?;
     let ready = "jsonpath={.status.conditions[?(@.type==\"Ready\")].status}";
     daemons.wait("kubelet", WITHIN, || answers(&["get", "node", NODE_NAME, "-o", ready], "True"))?;
-    phase(folder, "DNS")?;
-    let replicas = ["-n", "kube-system", "get", "deployment", "coredns", "-o", "jsonpath={.status.readyReplicas}"];
-    daemons.wait("kubelet", WITHIN, || answers(&replicas, "1"))?;
+    for (namespace, deployment) in [("kube-system", "coredns"), ("monitoring", "prometheus")] {
+        phase(folder, deployment)?;
+        let replicas = ["-n", namespace, "get", "deployment", deployment, "-o", "jsonpath={.status.readyReplicas}"];
+        daemons.wait("kubelet", WITHIN, || answers(&replicas, "1"))?;
+    }
     phase(folder, "ready")?;
     let mark = folder.join("ready");
     fs::write(&mark, "").map_err(Error::file("write", &mark))?;
@@ -144,78 +149,7 @@ fn take_in_orphans(daemons: &Daemons) -> Result<(), Error> {
     }
 }
 
-/// Logs, exec, port-forward and stats go from the API server to the kubelet.
-const KUBELET_ACCESS: &str = r"
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: localcluster-kubelet-access}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: system:kubelet-api-admin}
-subjects: [{apiGroup: rbac.authorization.k8s.io, kind: User, name: kube-apiserver-kubelet-client}]
-";
-
-/// One block for the cluster's own names and one that denies all others: in
-/// one block the denial would swallow the cluster's.
-const COREDNS: &str = r#"
-apiVersion: v1
-kind: ServiceAccount
-metadata: {name: coredns, namespace: kube-system}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRole
-metadata: {name: coredns}
-rules:
-- {apiGroups: [""], resources: [endpoints, services, pods, namespaces], verbs: [list, watch]}
-- {apiGroups: [discovery.k8s.io], resources: [endpointslices], verbs: [list, watch]}
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: ClusterRoleBinding
-metadata: {name: coredns}
-roleRef: {apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: coredns}
-subjects: [{kind: ServiceAccount, name: coredns, namespace: kube-system}]
----
-apiVersion: v1
-kind: ConfigMap
-metadata: {name: coredns, namespace: kube-system}
-data:
-  Corefile: |
-    cluster.local:53 10.in-addr.arpa:53 {
-      errors
-      health
-      ready
-      kubernetes cluster.local 10.in-addr.arpa
-    }
-    .:53 {
-      template ANY ANY . {
-        rcode NXDOMAIN
-      }
-    }
----
-apiVersion: v1
-kind: Service
-metadata: {name: kube-dns, namespace: kube-system, labels: {k8s-app: kube-dns}}
-spec:
-  clusterIP: DNS_ADDRESS
-  selector: {k8s-app: kube-dns}
-  ports: [{name: dns, port: 53, protocol: UDP}, {name: dns-tcp, port: 53, protocol: TCP}]
----
-apiVersion: apps/v1
-kind: Deployment
-metadata: {name: coredns, namespace: kube-system, labels: {k8s-app: kube-dns}}
-spec:
-  replicas: 1
-  selector: {matchLabels: {k8s-app: kube-dns}}
-  template:
-    metadata: {labels: {k8s-app: kube-dns}}
-    spec:
-      serviceAccountName: coredns
-      dnsPolicy: Default
-      containers:
-      - name: coredns
-        image: localcluster/coredns:1
-        imagePullPolicy: Never
-        args: [-conf, /etc/coredns/Corefile]
-        volumeMounts: [{name: config, mountPath: /etc/coredns}]
-        readinessProbe: {httpGet: {path: /ready, port: 8181}, periodSeconds: 1}
-        securityContext: {allowPrivilegeEscalation: false, capabilities: {add: [NET_BIND_SERVICE], drop: [ALL]}, runAsUser: 0, readOnlyRootFilesystem: true}
-      volumes: [{name: config, configMap: {name: coredns}}]
-"#;
+/// What runs in every cluster, in order of application.
+const KUBELET_ACCESS: &str = include_str!("../../manifests/kubelet-access.yaml");
+const COREDNS: &str = include_str!("../../manifests/coredns.yaml");
+const PROMETHEUS: &str = include_str!("../../manifests/prometheus.yaml");
