@@ -85,7 +85,9 @@ pub enum Error {
         name: String,
     },
     /// Namespaces, mounts and cgroups need root.
-    #[error("a cluster with a node needs root, for its namespaces, mounts and cgroups; try again with sudo")]
+    #[error(
+        "a cluster with a node needs root, for its namespaces, mounts and cgroups; become root, as with sudo -s, and try again"
+    )]
     NotRoot,
     /// The loopback port cannot be had.
     #[error("loopback port {port} cannot be had: {source}; choose another with --port")]

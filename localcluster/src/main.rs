@@ -28,11 +28,11 @@ Examples:
   localcluster run                       a cluster until Ctrl-C; prints its kubeconfig
   localcluster run -- kubectl get ns     a cluster around one command
   localcluster run -- bash               a cluster around a shell
-  sudo localcluster up                   a cluster with a node, until `down`
+  localcluster up                        as root: a cluster with a node, until `down`
   export KUBECONFIG=$(localcluster kubeconfig)
-  sudo localcluster images app.tar       make an image known, without a registry
+  localcluster images app.tar            as root: make an image known, without a registry
   localcluster logs kubelet              what one of its daemons tells
-  sudo localcluster down                 ends it and removes all it made
+  localcluster down                      as root: ends it and removes all it made
 
 Exit codes: 0 ok, 1 `status` of a cluster that is not ready, 2 error; `run -- COMMAND` exits as COMMAND does,
 128 and the signal where one ended it.

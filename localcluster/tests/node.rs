@@ -44,13 +44,18 @@ fn localcluster(arguments: &[&str]) -> Output {
     Command::new(BINARY).args(arguments).output().unwrap()
 }
 
+/// A name of this run's own: another may test beside it.
+fn own(name: &str) -> String {
+    format!("{name}{}", std::process::id())
+}
+
 /// A cluster that is taken down with the test, also when it fails.
 struct Up(Node);
 
 impl Up {
     fn named(name: &str) -> Self {
-        let up = Self(Node::named(name).unwrap());
-        let output = localcluster(&["up", "--name", name]);
+        let up = Self(Node::named(&own(name)).unwrap());
+        let output = localcluster(&["up", "--name", up.0.name()]);
         assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
         assert_eq!(up.0.state(), State::Ready);
         up
@@ -129,7 +134,7 @@ fn a_node_runs_pods_and_shows_their_logs() {
     // Images need no registry: an archive is loaded, and a pod may ask for it by
     // digest.
     let archive = up.0.folder().join("pause.tar");
-    let loaded = localcluster(&["images", "--name", "pods", archive.to_str().unwrap()]);
+    let loaded = localcluster(&["images", "--name", &own("pods"), archive.to_str().unwrap()]);
     let listed = String::from_utf8(loaded.stdout).unwrap();
     let by_digest = listed.lines().find(|line| line.starts_with("docker.io/localcluster/pause@sha256:")).unwrap();
     up.kubectl(&["run", "by-digest", "--image", by_digest, "--image-pull-policy=Never"]).unwrap();
@@ -140,7 +145,7 @@ fn a_node_runs_pods_and_shows_their_logs() {
         let told = up.kubectl(&["get", "--raw", query])?;
         if told.contains("\"namespace\":\"kube-system\"") { Ok(()) } else { Err(told) }
     });
-    let kubelet = localcluster(&["logs", "--name", "pods", "kubelet"]);
+    let kubelet = localcluster(&["logs", "--name", &own("pods"), "kubelet"]);
     assert!(String::from_utf8(kubelet.stdout).unwrap().contains("Started kubelet"));
 }
 
@@ -151,10 +156,10 @@ fn side_by_side() {
     let address = ["get", "node", "node", "-o", "jsonpath={.status.addresses[0].address}"];
     assert_eq!(one.kubectl(&address), two.kubectl(&address), "the same inside, and no clash");
     let keeper = one.pid("keeper.pid");
-    assert!(localcluster(&["up", "--name", "one"]).status.success());
+    assert!(localcluster(&["up", "--name", &own("one")]).status.success());
     assert_eq!(one.pid("keeper.pid"), keeper, "up twice is harmless");
-    assert_eq!(String::from_utf8(localcluster(&["status", "--name", "one"]).stdout).unwrap(), "ready\n");
-    let node = Node::named("two").unwrap();
+    assert_eq!(String::from_utf8(localcluster(&["status", "--name", &own("one")]).stdout).unwrap(), "ready\n");
+    let node = Node::named(&own("two")).unwrap();
     drop(two);
     nothing_is_left(&node);
     assert!(one.kubectl(&["get", "namespace", "only-here"]).is_ok(), "the other stands");
@@ -181,8 +186,8 @@ fn whichever_part_is_killed_nothing_is_left() {
             left => Err(format!("{left:?}")),
         });
         assert_eq!(up.0.state(), State::Abandoned, "{part}");
-        assert_eq!(localcluster(&["status", "--name", "killed"]).status.code(), Some(1));
-        let node = Node::named("killed").unwrap();
+        assert_eq!(localcluster(&["status", "--name", &own("killed")]).status.code(), Some(1));
+        let node = Node::named(&own("killed")).unwrap();
         drop(up);
         nothing_is_left(&node);
     }
@@ -197,16 +202,16 @@ fn what_stands_in_the_way() {
     assert!(text.contains("cannot name a cluster; use one to twenty"), "{text}");
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port().to_string();
-    let text = told(localcluster(&["up", "--name", "taken", "--port", &port]));
+    let text = told(localcluster(&["up", "--name", &own("taken"), "--port", &port]));
     assert!(text.contains(&port) && text.contains("choose another with --port"), "{text}");
-    Node::named("taken").unwrap().down().unwrap();
+    Node::named(&own("taken")).unwrap().down().unwrap();
     let mut nobody = Command::new("setpriv");
     nobody.args(["--reuid=65534", "--clear-groups", BINARY, "up", "--name", "nobody"]).env("HOME", "/nonexistent");
     let text = told(nobody.output().unwrap());
     assert!(text.contains("needs root") && text.contains("sudo"), "{text}");
-    let text = told(localcluster(&["images", "--name", "absent"]));
-    assert!(text.contains("localcluster up --name absent"), "{text}");
-    let text = told(localcluster(&["logs", "--name", "absent", "kubelet"]));
+    let text = told(localcluster(&["images", "--name", &own("absent")]));
+    assert!(text.contains(&format!("localcluster up --name {}", own("absent"))), "{text}");
+    let text = told(localcluster(&["logs", "--name", &own("absent"), "kubelet"]));
     assert!(text.contains("cannot read"), "{text}");
-    assert!(localcluster(&["down", "--name", "absent"]).status.success(), "nothing to end is no error");
+    assert!(localcluster(&["down", "--name", &own("absent")]).status.success(), "nothing to end is no error");
 }

@@ -93,9 +93,9 @@ pub fn failed(failures: &[Failure]) -> Verdict {
     let forbidden = failures.iter().all(|f| f.class == Class::Forbidden);
     let list: Vec<String> = failures.iter().map(|f| format!("{}: {}", f.what, f.clause)).collect();
     let (reason, remedy) = if forbidden {
-        (Reason::PermissionMissing, "grant the operator its shipped ClusterRole; all other parts are in place")
+        (Reason::PermissionMissing, "grant the operator its shipped ClusterRole; it heals by itself")
     } else {
-        (Reason::PartsFailed, "all other parts are in place; this is retried")
+        (Reason::PartsFailed, "this is retried with growing delay")
     };
     Verdict { ready: ConditionStatus::False, reason, message: format!("{}. {remedy}", list.join("; ")), stalled: false }
 }
