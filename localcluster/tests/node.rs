@@ -204,7 +204,7 @@ fn what_stands_in_the_way() {
     let port = taken.local_addr().unwrap().port().to_string();
     let text = told(localcluster(&["up", "--name", &own("taken"), "--port", &port]));
     assert!(text.contains(&port) && text.contains("choose another with --port"), "{text}");
-    Node::named(&own("taken")).unwrap().down().unwrap();
+    nothing_is_left(&Node::named(&own("taken")).unwrap());
     let mut nobody = Command::new("setpriv");
     nobody.args(["--reuid=65534", "--clear-groups", BINARY, "up", "--name", "nobody"]).env("HOME", "/nonexistent");
     let text = told(nobody.output().unwrap());

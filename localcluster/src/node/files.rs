@@ -66,7 +66,6 @@ pub(super) fn lay_out(folder: &Path, programs: &Programs, parts: &NodeParts, por
         let named = folder.join(format!("{file}.kubeconfig"));
         fs::rename(&path, &named).map_err(Error::file("rename", &path))?;
     }
-    let port = if port == 0 { free_port()? } else { port };
     write_private(&folder.join("port"), &port.to_string())?;
     let outside =
         write_kubeconfig(folder, &authority, &format!("https://127.0.0.1:{port}"), "admin", &["system:masters"])?;
@@ -81,9 +80,10 @@ pub(super) fn paths<const N: usize>(file: &Path) -> Result<[PathBuf; N], Error> 
     Ok(std::array::from_fn(|_| lines.next().unwrap_or_default()))
 }
 
-fn free_port() -> Result<u16, Error> {
-    let failed = |source| Error::Port { port: 0, source };
-    TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).map(|a| a.port()).map_err(failed)
+/// `port` if it is free, or any that is for 0.
+pub(super) fn usable_port(port: u16) -> Result<u16, Error> {
+    let failed = |source| Error::Port { port, source };
+    TcpListener::bind(("127.0.0.1", port)).and_then(|l| l.local_addr()).map(|a| a.port()).map_err(failed)
 }
 
 fn kubelet_settings(folder: &Path, name: &str) -> String {

@@ -50,7 +50,7 @@ pub(super) fn start(folder: &Path) -> Result<(), Error> {
         .process_group(0)
         .spawn()
         .map_err(|source| Error::Spawn { program: "localcluster keep".into(), source })?;
-    for _ in 0..100 {
+    for _ in 0..500 {
         if is_kept(folder) {
             return Ok(());
         }

@@ -108,6 +108,8 @@ impl Node {
         let (programs, parts) = (fetch()?, fetch_node()?);
         if self.state() != State::Starting {
             self.down()?;
+            // Before anything is made, so that nothing has to be taken back.
+            let port = files::usable_port(port)?;
             files::lay_out(&self.folder, &programs, &parts, port)?;
             keeper::start(&self.folder)?;
         }
@@ -122,7 +124,7 @@ impl Node {
                         State::Starting => format!("was not ready within {} s", READY_WITHIN.as_secs()),
                         _ => "ended early".to_owned(),
                     };
-                    let tail = crate::error::tail(&self.log("supervisor"), 10);
+                    let tail = ["supervisor", "keeper"].map(|log| crate::error::tail(&self.log(log), 8)).join("\n");
                     if state == State::Starting {
                         self.down()?;
                     }
