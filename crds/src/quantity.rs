@@ -33,6 +33,11 @@ pub fn nanos(text: &str) -> Option<i128> {
     Some(if negative { -value } else { value })
 }
 
+/// Whether two quantities are the same amount, however spelt.
+pub fn same_amount(a: &str, b: &str) -> bool {
+    a == b || (nanos(a).is_some() && nanos(a) == nanos(b))
+}
+
 /// Powers of (two, ten) that a suffix stands for.
 fn suffix_of(suffix: &str) -> Option<(u32, i32)> {
     Some(match suffix {

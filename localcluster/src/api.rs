@@ -1,7 +1,7 @@
 //! Size *api*: etcd, kube-apiserver and kube-controller-manager on loopback.
 
 use std::fs::{self, File};
-use std::net::TcpListener;
+use std::net::{Ipv4Addr, TcpListener};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,10 +10,10 @@ use std::time::Duration;
 use nix::fcntl::Flock;
 use tempfile::TempDir;
 
-use crate::certificates::{Authority, service_account_keys};
+use crate::certificates::Authority;
 use crate::credentials::{write_kubeconfig, write_private};
 use crate::processes::Processes;
-use crate::{Error, Programs, fetch, leftovers};
+use crate::{Error, Programs, control_plane, fetch, leftovers};
 
 /// A port found free may be taken before it is used; then we try again.
 const ATTEMPTS: u32 = 4;
@@ -165,27 +165,14 @@ fn free_ports<const N: usize>() -> Result<[u16; N], Error> {
 }
 
 fn write_files(folder: &Path, authority: &Authority) -> Result<(), Error> {
-    let server = authority.server()?;
-    let (private, public) = service_account_keys()?;
-    for (name, text) in [
-        ("ca.crt", authority.certificate()),
-        ("ca.key", authority.key()),
-        ("server.crt", server.certificate),
-        ("server.key", server.key),
-        ("accounts.key", private),
-        ("accounts.pub", public),
-        ("audit-policy.yaml", AUDIT_POLICY.to_owned()),
-    ] {
-        write_private(&folder.join(name), &text)?;
-    }
-    Ok(())
+    control_plane::write_credentials(folder, authority)?;
+    write_private(&folder.join("audit-policy.yaml"), AUDIT_POLICY)
 }
 
 fn etcd(programs: &Programs, client: u16, peer: u16) -> Command {
-    let mut etcd = Command::new(programs.etcd());
+    let mut etcd = control_plane::etcd(&programs.etcd());
     let (client, peer) = (format!("http://127.0.0.1:{client}"), format!("http://127.0.0.1:{peer}"));
-    etcd.args(["--name=default", "--data-dir=etcd", "--unsafe-no-fsync", "--logger=zap", "--log-level=warn"])
-        .arg(format!("--listen-client-urls={client}"))
+    etcd.arg(format!("--listen-client-urls={client}"))
         .arg(format!("--advertise-client-urls={client}"))
         .arg(format!("--listen-peer-urls={peer}"))
         .arg(format!("--initial-advertise-peer-urls={peer}"))
@@ -194,20 +181,10 @@ fn etcd(programs: &Programs, client: u16, peer: u16) -> Command {
 }
 
 fn apiserver(programs: &Programs, store: u16, secure: u16) -> Command {
-    let mut server = Command::new(programs.kubernetes("kube-apiserver"));
-    server.arg(format!("--etcd-servers=http://127.0.0.1:{store}")).arg(format!("--secure-port={secure}")).args([
-        "--bind-address=127.0.0.1",
-        "--advertise-address=127.0.0.1",
+    let program = programs.kubernetes("kube-apiserver");
+    let mut server = control_plane::apiserver(&program, Ipv4Addr::LOCALHOST, secure, store);
+    server.args([
         "--endpoint-reconciler-type=none",
-        "--service-cluster-ip-range=10.96.0.0/16",
-        "--authorization-mode=Node,RBAC",
-        "--allow-privileged",
-        "--client-ca-file=ca.crt",
-        "--tls-cert-file=server.crt",
-        "--tls-private-key-file=server.key",
-        "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
-        "--service-account-key-file=accounts.pub",
-        "--service-account-signing-key-file=accounts.key",
         "--audit-policy-file=audit-policy.yaml",
         "--audit-log-path=audit.log",
         "--audit-log-mode=blocking",
@@ -216,19 +193,5 @@ fn apiserver(programs: &Programs, store: u16, secure: u16) -> Command {
 }
 
 fn controller_manager(programs: &Programs, kubeconfig: &Path) -> Command {
-    let mut manager = Command::new(programs.kubernetes("kube-controller-manager"));
-    manager.arg("--kubeconfig").arg(kubeconfig).args([
-        "--leader-elect=false",
-        "--secure-port=0",
-        "--use-service-account-credentials",
-        // Each controller asks for its own token first; at the default rate
-        // that alone takes five seconds.
-        "--kube-api-qps=500",
-        "--kube-api-burst=1000",
-        "--root-ca-file=ca.crt",
-        "--cluster-signing-cert-file=ca.crt",
-        "--cluster-signing-key-file=ca.key",
-        "--service-account-private-key-file=accounts.key",
-    ]);
-    manager
+    control_plane::controller_manager(&programs.kubernetes("kube-controller-manager"), kubeconfig)
 }

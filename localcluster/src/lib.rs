@@ -18,6 +18,7 @@ mod api;
 mod cache;
 mod certificates;
 mod components;
+mod control_plane;
 mod credentials;
 mod debian;
 mod error;

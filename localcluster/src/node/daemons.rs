@@ -3,8 +3,11 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::files::{NODE_ADDRESS, NODE_NAME, PODS, SERVICES, paths};
-use crate::Error;
+use super::files::{API_ADDRESS, NODE_ADDRESS, NODE_NAME, PODS, paths};
+use crate::{Error, control_plane};
+
+/// etcd's own default port; nobody else is inside.
+const STORE: u16 = 2379;
 
 /// Where the programs are, as the supervisor reads it from the folder.
 pub(super) struct Installed {
@@ -33,49 +36,24 @@ impl Installed {
     }
 
     pub(super) fn etcd(&self) -> Command {
-        let mut etcd = Command::new(&self.etcd);
-        etcd.args(["--name=default", "--data-dir=etcd", "--unsafe-no-fsync", "--logger=zap", "--log-level=warn"]);
-        etcd
+        control_plane::etcd(&self.etcd)
     }
 
     pub(super) fn apiserver(&self) -> Command {
-        let mut server = Command::new(self.kubernetes.join("kube-apiserver"));
-        server
-            .arg(format!("--bind-address={NODE_ADDRESS}"))
-            .arg(format!("--advertise-address={NODE_ADDRESS}"))
-            .arg(format!("--service-cluster-ip-range={SERVICES}"))
-            .args([
-                "--etcd-servers=http://127.0.0.1:2379",
-                "--secure-port=6443",
-                "--authorization-mode=Node,RBAC",
-                "--allow-privileged",
-                "--client-ca-file=ca.crt",
-                "--tls-cert-file=server.crt",
-                "--tls-private-key-file=server.key",
-                "--service-account-issuer=https://kubernetes.default.svc.cluster.local",
-                "--service-account-key-file=accounts.pub",
-                "--service-account-signing-key-file=accounts.key",
-                "--kubelet-client-certificate=kubelet-client.crt",
-                "--kubelet-client-key=kubelet-client.key",
-                "--kubelet-preferred-address-types=InternalIP",
-            ]);
+        let program = self.kubernetes.join("kube-apiserver");
+        let mut server = control_plane::apiserver(&program, NODE_ADDRESS, API_ADDRESS.port(), STORE);
+        server.args([
+            "--kubelet-client-certificate=kubelet-client.crt",
+            "--kubelet-client-key=kubelet-client.key",
+            "--kubelet-preferred-address-types=InternalIP",
+        ]);
         server
     }
 
     pub(super) fn controller_manager(&self) -> Command {
-        let mut manager = Command::new(self.kubernetes.join("kube-controller-manager"));
-        manager.arg(format!("--cluster-cidr={PODS}")).args([
-            "--kubeconfig=controller-manager.kubeconfig",
-            "--leader-elect=false",
-            "--secure-port=0",
-            "--use-service-account-credentials",
-            "--kube-api-qps=500",
-            "--kube-api-burst=1000",
-            "--root-ca-file=ca.crt",
-            "--cluster-signing-cert-file=ca.crt",
-            "--cluster-signing-key-file=ca.key",
-            "--service-account-private-key-file=accounts.key",
-        ]);
+        let program = self.kubernetes.join("kube-controller-manager");
+        let mut manager = control_plane::controller_manager(&program, Path::new("controller-manager.kubeconfig"));
+        manager.arg(format!("--cluster-cidr={PODS}"));
         manager
     }
 

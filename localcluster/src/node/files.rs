@@ -6,9 +6,9 @@ use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 use std::path::{Path, PathBuf};
 
 use super::cgroups;
-use crate::certificates::{Authority, service_account_keys};
+use crate::certificates::Authority;
 use crate::credentials::{write_kubeconfig, write_private};
-use crate::{Error, NodeParts, Programs};
+use crate::{Error, NodeParts, Programs, control_plane};
 
 /// The node's address, the same in every cluster.
 pub(super) const NODE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
@@ -16,8 +16,6 @@ pub(super) const NODE_ADDRESS: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 1);
 pub(super) const API_ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(NODE_ADDRESS, 6443));
 /// Name of the node.
 pub(super) const NODE_NAME: &str = "node";
-/// Service addresses.
-pub(super) const SERVICES: &str = "10.96.0.0/16";
 /// Address of the cluster's DNS.
 pub(super) const DNS: &str = "10.96.0.10";
 /// Pod addresses.
@@ -40,18 +38,11 @@ pub(super) fn lay_out(folder: &Path, programs: &Programs, parts: &NodeParts, por
     }
     let name = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let authority = Authority::new()?;
-    let server = authority.server()?;
+    control_plane::write_credentials(folder, &authority)?;
     let kubelet = authority.client("kube-apiserver-kubelet-client", &[])?;
-    let (private, public) = service_account_keys()?;
     for (file, text) in [
-        ("ca.crt", authority.certificate()),
-        ("ca.key", authority.key()),
-        ("server.crt", server.certificate),
-        ("server.key", server.key),
         ("kubelet-client.crt", kubelet.certificate),
         ("kubelet-client.key", kubelet.key),
-        ("accounts.key", private),
-        ("accounts.pub", public),
         ("kubelet.yaml", kubelet_settings(folder, &name)),
         ("proxy.yaml", proxy_settings(folder)),
         ("containerd.toml", containerd_settings(folder)),

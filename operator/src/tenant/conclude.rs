@@ -6,13 +6,14 @@ use hashinsight_crds::Reason;
 use hashinsight_crds::conditions::{
     Condition, ConditionStatus, READY, RECONCILING, REGION_PROVEN, STALLED, Stated, settle,
 };
+use hashinsight_crds::quantity::same_amount;
 use hashinsight_crds::tenant::{Lifecycle, TenantState, TenantStatus};
 use hashinsight_crds::tenant_plan::TenantPlanSpec;
 use hashinsight_crds::tenant_summary::{QuotaUse, TenantSummaryStatus};
 use jiff::Timestamp;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
-use super::plan::{Gap, Plan, Verdict, same_amount};
+use super::plan::{Gap, Plan, Verdict};
 use super::seen::Facts;
 use super::valid::ValidTenant;
 use crate::error::{Class, Error};

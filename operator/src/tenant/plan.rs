@@ -7,7 +7,6 @@ use std::time::Duration;
 use hashinsight_crds::Reason;
 use hashinsight_crds::conditions::{ConditionStatus, Stated};
 use hashinsight_crds::names::ANNOTATION_CLAIM;
-use hashinsight_crds::quantity::nanos;
 use hashinsight_crds::tenant::Lifecycle;
 use hashinsight_crds::tenant_plan::{Quotas, TenantPlanSpec};
 use serde_json::{Value, json};
@@ -110,11 +109,12 @@ pub fn plan(tenant: &ValidTenant, seen: &Observed) -> Plan {
     let overrides = spec.quotas.clone().unwrap_or_default();
     // Without its plan a tenant keeps the quotas it had.
     let quotas = seen.plan.as_ref().map(|plan| overrides.over(&plan.quotas)).or_else(|| tenant.before.quotas.clone());
+    let region = seen.regions.proven(&spec.region);
     let mut plan = Plan {
         steps: Vec::new(),
         gaps: Vec::new(),
-        verdict: blocked(tenant, seen, &hold, namespace).unwrap_or_else(provisioned),
-        region: seen.regions.proven(&spec.region),
+        verdict: blocked(tenant, seen, &hold, namespace, &region).unwrap_or_else(provisioned),
+        region,
         id,
         quotas,
         // Who cannot look has lost nothing.
@@ -142,7 +142,13 @@ fn provisioned() -> Verdict {
 }
 
 /// What keeps a tenant from being Ready whatever we do; the first that holds.
-fn blocked(tenant: &ValidTenant, seen: &Observed, hold: &Hold, namespace: Option<&NamespaceSeen>) -> Option<Verdict> {
+fn blocked(
+    tenant: &ValidTenant,
+    seen: &Observed,
+    hold: &Hold,
+    namespace: Option<&NamespaceSeen>,
+    region: &Stated,
+) -> Option<Verdict> {
     let spec = &tenant.spec;
     let stalled = |reason, message| Some(verdict(ConditionStatus::False, reason, message, true));
     if let Hold::Taken(message) = hold {
@@ -159,9 +165,8 @@ fn blocked(tenant: &ValidTenant, seen: &Observed, hold: &Hold, namespace: Option
             ),
         );
     }
-    let region = seen.regions.proven(&spec.region);
     if region.status == ConditionStatus::False {
-        return stalled(Reason::RegionNotServed, region.message);
+        return stalled(Reason::RegionNotServed, region.message.clone());
     }
     if seen.plan.is_none() {
         let name = &spec.plan_ref.name;
@@ -283,9 +288,4 @@ fn place(part: Part, desired: Option<Value>, there: Option<&ChildSeen>) -> Optio
         (None, Some(seen)) => matches!(part, Part::Access(_)).then(|| Step::Delete(part, seen.uid.clone())),
         (None, None) => None,
     }
-}
-
-/// Whether two amounts are the same, however spelt.
-pub fn same_amount(a: &str, b: &str) -> bool {
-    a == b || (nanos(a).is_some() && nanos(a) == nanos(b))
 }
