@@ -1,4 +1,14 @@
-.PHONY: test test-fast lint gen
+.PHONY: demo down dist test test-fast lint gen
+
+demo:       ## the product on a cluster of its own on this machine; or CONTEXT=name IMAGE=… for one you have
+	cargo build --quiet --locked --package localcluster --package demo
+	target/debug/demo --context '$(CONTEXT)' --image '$(IMAGE)'
+
+down:       ## remove the demo's own cluster and all it made
+	cargo run --quiet --locked --package demo -- down
+
+dist:       ## the operator's image, the charts and plain YAML, in target/dist
+	cargo xtask dist
 
 test:       ## everything: lint, all tests on real API servers, coverage
 	cargo xtask test

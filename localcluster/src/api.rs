@@ -20,6 +20,8 @@ const ATTEMPTS: u32 = 4;
 /// kubectl keeps what it discovers here, else in the user's home.
 const KUBECTL_CACHE: &str = "KUBECACHEDIR";
 const READY_WITHIN: Duration = Duration::from_secs(90);
+/// Name of the context in its kubeconfigs.
+const CONTEXT: &str = "localcluster";
 
 /// Every request with who made it; tests of silence and permissions read it.
 const AUDIT_POLICY: &str = "\
@@ -71,8 +73,8 @@ impl Cluster {
         let [client, peer, secure] = free_ports()?;
         write_files(&folder, &authority)?;
         let server = format!("https://127.0.0.1:{secure}");
-        let admin = write_kubeconfig(&folder, &authority, &server, "admin", &["system:masters"])?;
-        let manager = write_kubeconfig(&folder, &authority, &server, "system:kube-controller-manager", &[])?;
+        let admin = write_kubeconfig(&folder, &authority, CONTEXT, &server, "admin", &["system:masters"])?;
+        let manager = write_kubeconfig(&folder, &authority, CONTEXT, &server, "system:kube-controller-manager", &[])?;
 
         processes.daemons.start("etcd", etcd(programs, client, peer))?;
         processes.daemons.start("kube-apiserver", apiserver(programs, client, secure))?;
@@ -104,7 +106,7 @@ impl Cluster {
     /// Writes and returns a kubeconfig for `user` in `groups`, with a client
     /// certificate of this cluster.
     pub fn kubeconfig_for(&self, user: &str, groups: &[&str]) -> Result<PathBuf, Error> {
-        write_kubeconfig(&self.folder, &self.authority, &self.server, user, groups)
+        write_kubeconfig(&self.folder, &self.authority, CONTEXT, &self.server, user, groups)
     }
 
     /// The API server's audit log, one JSON object a line.

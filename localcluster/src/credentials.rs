@@ -8,11 +8,12 @@ use std::path::{Path, PathBuf};
 use crate::Error;
 use crate::certificates::Authority;
 
-/// Writes a kubeconfig for `user` in `groups` into a folder of its own below
+/// Writes a kubeconfig with `context` for `user` in `groups` into a folder of its own below
 /// `folder`, with a client certificate of `authority`.
 pub(crate) fn write_kubeconfig(
     folder: &Path,
     authority: &Authority,
+    context: &str,
     server: &str,
     user: &str,
     groups: &[&str],
@@ -26,10 +27,10 @@ pub(crate) fn write_kubeconfig(
     write_private(&at("client.crt"), &identity.certificate)?;
     write_private(&at("client.key"), &identity.key)?;
     let text = format!(
-        "apiVersion: v1\nkind: Config\ncurrent-context: localcluster\n\
+        "apiVersion: v1\nkind: Config\ncurrent-context: {context}\n\
          clusters:\n- name: localcluster\n  cluster: {{server: \"{server}\", certificate-authority: \"{ca}\"}}\n\
          users:\n- name: user\n  user: {{client-certificate: \"{certificate}\", client-key: \"{key}\"}}\n\
-         contexts:\n- name: localcluster\n  context: {{cluster: localcluster, user: user}}\n",
+         contexts:\n- name: {context}\n  context: {{cluster: localcluster, user: user}}\n",
         ca = folder.join("ca.crt").display(),
         certificate = at("client.crt").display(),
         key = at("client.key").display(),

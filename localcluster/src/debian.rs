@@ -11,29 +11,36 @@ use crate::step::{run, write};
 /// The folder of component `name` with `packages` unpacked under `root/`;
 /// `proof` is a file that must be there then.
 pub(crate) fn unpacked(name: &str, packages: &[&str], proof: &str) -> Result<PathBuf, Error> {
+    component(name, &key(packages), |folder| unpack_into(folder, packages, proof))
+}
+
+/// What the content of unpacked packages depends on.
+pub(crate) fn key(packages: &[&str]) -> String {
     let release = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let key = hash(&[&[release.as_str(), APT_SETTINGS], packages].concat());
-    component(name, &key, |folder| {
-        for program in ["apt-get", "dpkg-deb"] {
-            let there = Command::new(program).arg("--version").stdout(Stdio::null()).status();
-            there.map_err(|_| Error::MissingProgram {
-                program,
-                remedy: "localcluster unpacks Debian packages; use Debian or Ubuntu",
-            })?;
-        }
-        for sub in ["state/lists/partial", "cache/archives/partial", "packages", "root/usr"] {
-            let path = folder.join(sub);
-            fs::create_dir_all(&path).map_err(Error::file("create folder", &path))?;
-        }
-        download(folder, packages)?;
-        unpack(folder)?;
-        for sub in ["state", "cache", "packages"] {
-            let path = folder.join(sub);
-            fs::remove_dir_all(&path).map_err(Error::file("remove folder", &path))?;
-        }
-        let proof = folder.join(proof);
-        fs::metadata(&proof).map(drop).map_err(Error::file("find, in the unpacked packages,", &proof))
-    })
+    hash(&[&[release.as_str(), APT_SETTINGS], packages].concat())
+}
+
+/// The same, into a folder of the caller's.
+pub(crate) fn unpack_into(folder: &Path, packages: &[&str], proof: &str) -> Result<(), Error> {
+    for program in ["apt-get", "dpkg-deb"] {
+        let there = Command::new(program).arg("--version").stdout(Stdio::null()).status();
+        there.map_err(|_| Error::MissingProgram {
+            program,
+            remedy: "localcluster unpacks Debian packages; use Debian or Ubuntu",
+        })?;
+    }
+    for sub in ["state/lists/partial", "cache/archives/partial", "packages", "root/usr"] {
+        let path = folder.join(sub);
+        fs::create_dir_all(&path).map_err(Error::file("create folder", &path))?;
+    }
+    download(folder, packages)?;
+    unpack(folder)?;
+    for sub in ["state", "cache", "packages"] {
+        let path = folder.join(sub);
+        fs::remove_dir_all(&path).map_err(Error::file("remove folder", &path))?;
+    }
+    let proof = folder.join(proof);
+    fs::metadata(&proof).map(drop).map_err(Error::file("find, in the unpacked packages,", &proof))
 }
 
 fn download(folder: &Path, packages: &[&str]) -> Result<(), Error> {

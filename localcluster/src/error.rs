@@ -23,7 +23,7 @@ pub enum Error {
     },
     /// Go is older than the pinned Kubernetes needs.
     #[error(
-        "Go 1.26 or newer is needed to build Kubernetes, but `go env GOVERSION` says {found:?}; install a newer Go"
+        "Go 1.26.7 or newer is needed to build Kubernetes, but `go env GOVERSION` says {found:?}; install a newer Go"
     )]
     OldGo {
         /// Version found.

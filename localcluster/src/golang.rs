@@ -22,6 +22,9 @@ pub(crate) struct Module {
     pub(crate) tags: &'static str,
     /// The packages of the programs.
     pub(crate) packages: Vec<String>,
+    /// Folders of other modules that are taken along: (module, folder in it,
+    /// name of the copy).
+    pub(crate) taken: &'static [(&'static str, &'static str, &'static str)],
 }
 
 impl Module {
@@ -30,6 +33,7 @@ impl Module {
         let mut parts: Vec<&str> = self.files.iter().flat_map(|(path, text)| [*path, *text]).collect();
         parts.extend([self.link.as_str(), self.tags]);
         parts.extend(self.packages.iter().map(String::as_str));
+        parts.extend(self.taken.iter().flat_map(|(module, from, to)| [*module, *from, *to]));
         component(self.name, &hash(&parts), |folder| {
             require_go()?;
             let module = folder.join("module");
@@ -48,7 +52,8 @@ impl Module {
                 .args(["build", "-v", "-mod=readonly", "-trimpath", "-tags", self.tags, "-ldflags", &self.link, "-o"])
                 .arg(folder.join("bin/"))
                 .args(&self.packages);
-            self.run(build, folder)
+            self.run(build, folder)?;
+            self.taken.iter().try_for_each(|taken| take(folder, *taken))
         })
     }
 
@@ -64,10 +69,24 @@ impl Module {
     }
 }
 
+fn take(folder: &Path, (of, from, to): (&str, &str, &str)) -> Result<(), Error> {
+    let spawn = |source| Error::Spawn { program: "go".to_owned(), source };
+    let mut list = Command::new("go");
+    list.current_dir(folder.join("module")).env("GOWORK", "off");
+    let output = list.args(["list", "-m", "-f", "{{.Dir}}", of]).output().map_err(spawn)?;
+    let source = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()).join(from);
+    let mut copy = Command::new("cp");
+    // Modules are kept read-only; a copy must be removable.
+    copy.args(["-r", "--no-preserve=mode"]).arg(&source).arg(folder.join(to));
+    run(copy, format!("copying {of}/{from}"), &folder.join("build.log"), |_| String::new())
+}
+
 fn require_go() -> Result<(), Error> {
-    let missing = Error::MissingProgram { program: "go", remedy: "install Go 1.26 or newer" };
+    let missing = Error::MissingProgram { program: "go", remedy: "install Go 1.26.7 or newer" };
     let output = Command::new("go").args(["env", "GOVERSION"]).output().map_err(|_| missing)?;
     let found = String::from_utf8_lossy(&output.stdout).trim().to_owned();
     let mut numbers = found.trim_start_matches("go").split('.').map_while(|n| n.parse::<u32>().ok());
-    if (numbers.next(), numbers.next()) >= (Some(1), Some(26)) { Ok(()) } else { Err(Error::OldGo { found }) }
+    // 1.27 is newer than 1.26.7 and has no third number.
+    let newer = std::array::from_fn(|_| numbers.next().unwrap_or(0)) >= [1, 26, 7];
+    if newer { Ok(()) } else { Err(Error::OldGo { found }) }
 }

@@ -6,9 +6,8 @@
 //! unpacked from Debian packages into the user's cache; nothing is installed
 //! on the system and no system service is touched.
 //!
-//! Size *node*: all of Kubernetes with one node, DNS and Prometheus, in
-//! namespaces of its own; see
-//! [`node`].
+//! Size *node*: all of Kubernetes with one node, DNS, Prometheus and a gateway,
+//! in namespaces of its own; see [`node`].
 //!
 //! This crate holds no product knowledge and must never be needed in production.
 
@@ -23,14 +22,17 @@ mod credentials;
 mod debian;
 mod error;
 mod golang;
+mod image;
 mod leftovers;
 pub mod node;
 mod processes;
 mod progress;
+mod pypi;
 mod step;
 
 pub use api::Cluster;
 pub use cache::cache_root;
-pub use components::{NodeParts, Programs, fetch, fetch_node};
+pub use components::{NodeParts, Programs, fetch, fetch_helm, fetch_node};
 pub use error::Error;
+pub use image::Image;
 pub use progress::{Progress, say};

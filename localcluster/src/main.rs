@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::{Command, ExitCode};
 
 use clap::{Args, Parser, Subcommand};
-use localcluster::node::{Node, State, keep, supervise};
+use localcluster::node::{Node, State, continue_as_part};
 use localcluster::{Cluster, Error, cache_root, fetch, say};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -29,7 +29,7 @@ Examples:
   localcluster run -- kubectl get ns     a cluster around one command
   localcluster run -- bash               a cluster around a shell
   localcluster up                        as root: a cluster with a node, until `down`
-  export KUBECONFIG=$(localcluster kubeconfig)
+  eval \"$(localcluster env)\"             point this shell at it: KUBECONFIG, and kubectl and helm on PATH
   localcluster images app.tar            as root: make an image known, without a registry
   localcluster logs kubelet              what one of its daemons tells
   localcluster down                      as root: ends it and removes all it made
@@ -64,6 +64,8 @@ enum Verb {
     Status(Which),
     /// Print the path of its kubeconfig
     Kubeconfig(Which),
+    /// Print shell commands that point a shell at it
+    Env(Which),
     /// Print what one of its daemons logged
     Logs {
         #[command(flatten)]
@@ -78,10 +80,6 @@ enum Verb {
         /// Archives to load, as `docker save` writes them
         archives: Vec<PathBuf>,
     },
-    #[command(hide = true)]
-    Keep { folder: PathBuf },
-    #[command(hide = true)]
-    Supervise { folder: PathBuf },
     /// Run a cluster of size api: etcd, kube-apiserver, kube-controller-manager
     Run {
         /// Command to run with KUBECONFIG set and kubectl on PATH; without one,
@@ -92,6 +90,9 @@ enum Verb {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = continue_as_part() {
+        return code;
+    }
     match run(Arguments::parse().verb) {
         Ok(code) => code,
         Err(error) => {
@@ -111,11 +112,11 @@ fn run(verb: Verb) -> Result<ExitCode, Error> {
         Verb::Up { which, port } => {
             let node = Node::named(&which.name)?;
             node.up(port)?;
-            let kubeconfig = node.kubeconfig();
             tell(&format!(
-                "cluster {} is ready\n\n  export KUBECONFIG={}\n  kubectl get pods -A\n\n`localcluster down` ends it and removes everything it made.",
-                node.name(),
-                kubeconfig.display(),
+                "cluster {name} is ready\n\n  eval \"$({program} env --name {name})\"\n  kubectl get pods -A\n\n\
+                 `{program} down --name {name}` ends it and removes everything it made.",
+                name = node.name(),
+                program = std::env::args().next().unwrap_or_default(),
             ));
             Ok(ExitCode::SUCCESS)
         }
@@ -127,6 +128,12 @@ fn run(verb: Verb) -> Result<ExitCode, Error> {
         }
         Verb::Kubeconfig(which) => {
             print(&Node::named(&which.name)?.kubeconfig().display().to_string());
+            Ok(ExitCode::SUCCESS)
+        }
+        Verb::Env(which) => {
+            for (name, value) in Node::named(&which.name)?.environment()? {
+                print(&format!("export {name}='{}'", value.to_string_lossy().replace('\'', r"'\''")));
+            }
             Ok(ExitCode::SUCCESS)
         }
         Verb::Logs { which, daemon } => {
@@ -145,8 +152,6 @@ fn run(verb: Verb) -> Result<ExitCode, Error> {
             print(&node.images()?.join("\n"));
             Ok(ExitCode::SUCCESS)
         }
-        Verb::Keep { folder } => keep(&folder).map(|()| ExitCode::SUCCESS),
-        Verb::Supervise { folder } => supervise(&folder).map(|()| ExitCode::SUCCESS),
         Verb::Run { command } => {
             let cluster = Cluster::start()?;
             match command.split_first() {

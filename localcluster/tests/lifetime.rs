@@ -186,9 +186,9 @@ fn what_is_missing_is_one_clear_sentence() {
         String::from_utf8(output.stderr).unwrap()
     };
     let text = told(fetch_with(&[], |_| ()));
-    assert_eq!(text.trim(), "localcluster: `go` was not found on PATH; install Go 1.26 or newer");
+    assert_eq!(text.trim(), "localcluster: `go` was not found on PATH; install Go 1.26.7 or newer");
     let text = told(fetch_with(&[("go", "echo go1.25.9")], |_| ()));
-    assert!(text.contains("Go 1.26 or newer is needed") && text.contains("go1.25.9"), "{text}");
+    assert!(text.contains("Go 1.26.7 or newer is needed") && text.contains("go1.25.9"), "{text}");
     let broken = "[ $1 = env ] && echo go1.26.8 && exit; echo 'no space left on device' >&2; exit 1";
     let text = told(fetch_with(&[("go", broken)], |_| ()));
     assert!(text.contains("no space left on device") && text.contains("build.log"), "{text}");

@@ -22,8 +22,9 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(2);
     let root = nix::unistd::geteuid().is_root();
-    let tests: [(&str, fn()); 4] = [
+    let tests: [(&str, fn()); 5] = [
         ("a_node_runs_pods_and_shows_their_logs", a_node_runs_pods_and_shows_their_logs),
+        ("a_gateway_leads_to_a_service", a_gateway_leads_to_a_service),
         ("clusters_stand_side_by_side_and_up_twice_is_harmless", side_by_side),
         ("whichever_part_is_killed_nothing_is_left", whichever_part_is_killed_nothing_is_left),
         ("what_stands_in_the_way_is_one_clear_sentence", what_stands_in_the_way),
@@ -133,7 +134,8 @@ fn a_node_runs_pods_and_shows_their_logs() {
     assert!(!told.contains("connection refused") && !told.contains("no endpoints"), "{told}");
     // Images need no registry: an archive is loaded, and a pod may ask for it by
     // digest.
-    let archive = up.0.folder().join("pause.tar");
+    let parts = fs::read_to_string(up.0.folder().join("parts")).unwrap();
+    let archive = PathBuf::from(parts.lines().last().unwrap()).join("pause.tar");
     let loaded = localcluster(&["images", "--name", &own("pods"), archive.to_str().unwrap()]);
     let listed = String::from_utf8(loaded.stdout).unwrap();
     let by_digest = listed.lines().find(|line| line.starts_with("docker.io/localcluster/pause@sha256:")).unwrap();
@@ -147,6 +149,29 @@ fn a_node_runs_pods_and_shows_their_logs() {
     });
     let kubelet = localcluster(&["logs", "--name", &own("pods"), "kubelet"]);
     assert!(String::from_utf8(kubelet.stdout).unwrap().contains("Started kubelet"));
+}
+
+fn a_gateway_leads_to_a_service() {
+    let up = Up::named("gateway");
+    let file = up.0.folder().join("web.yaml");
+    fs::write(
+        &file,
+        "apiVersion: gateway.networking.k8s.io/v1\nkind: Gateway\nmetadata: {name: web, namespace: monitoring}\n\
+         spec: {gatewayClassName: envoy, listeners: [{name: http, protocol: HTTP, port: 80}]}\n---\n\
+         apiVersion: gateway.networking.k8s.io/v1\nkind: HTTPRoute\nmetadata: {name: web, namespace: monitoring}\n\
+         spec: {parentRefs: [{name: web}], rules: [{backendRefs: [{name: prometheus, port: 9090}]}]}\n",
+    )
+    .unwrap();
+    up.kubectl(&["apply", "-f", file.to_str().unwrap()]).unwrap();
+    up.kubectl(&["-n", "monitoring", "wait", "--for=condition=Programmed", "gateway/web", "--timeout=60s"]).unwrap();
+    let of_ours = "gateway.envoyproxy.io/owning-gateway-name=web";
+    let service = up.kubectl(&["-n", "envoy-gateway-system", "get", "services", "-l", of_ours, "-o", "name"]).unwrap();
+    let service = service.trim().trim_start_matches("service/");
+    let through = format!("/api/v1/namespaces/envoy-gateway-system/services/{service}:80/proxy/-/ready");
+    eventually("an answer through Envoy", || {
+        let told = up.kubectl(&["get", "--raw", &through])?;
+        if told.contains("Prometheus Server is Ready") { Ok(()) } else { Err(told) }
+    });
 }
 
 fn side_by_side() {
@@ -163,6 +188,8 @@ fn side_by_side() {
     drop(two);
     nothing_is_left(&node);
     assert!(one.kubectl(&["get", "namespace", "only-here"]).is_ok(), "the other stands");
+    let context = one.kubectl(&["config", "current-context"]).unwrap();
+    assert_eq!(context.trim(), format!("localcluster-{}", own("one")), "contexts can be told apart");
 }
 
 fn whichever_part_is_killed_nothing_is_left() {

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to the person")]
 #![allow(clippy::disallowed_methods, reason = "chores read and write the repository")]
 
+mod dist;
 mod generate;
 mod layers;
 mod shell;
@@ -26,6 +27,8 @@ enum Chore {
     Gen,
     /// Check formatting, lints, layering, dependencies and generated files
     Lint,
+    /// The operator's image, the charts and plain YAML, in target/dist
+    Dist,
     /// Everything: lint, then all tests with coverage
     Test,
     /// Tests that need no cluster
@@ -36,6 +39,7 @@ fn main() -> ExitCode {
     let result = match Arguments::parse().chore {
         Chore::Gen => generate::write(),
         Chore::Lint => suite::lint(),
+        Chore::Dist => dist::build(),
         Chore::Test => suite::all(),
         Chore::TestFast => suite::fast(),
     };

@@ -16,23 +16,30 @@ pub(super) struct Installed {
     /// What is laid over /usr.
     pub(super) usr: std::path::PathBuf,
     node: std::path::PathBuf,
-    /// Folder of CoreDNS and pause.
-    pub(super) dns: std::path::PathBuf,
-    /// Folder of Prometheus.
-    pub(super) prometheus: std::path::PathBuf,
+    /// Helm, and charts and kinds of the gateway.
+    pub(super) gateway: std::path::PathBuf,
+    /// Archives of images.
+    pub(super) images: std::path::PathBuf,
 }
 
 impl Installed {
     pub(super) fn read(folder: &Path) -> Result<Self, Error> {
         let [kubernetes, etcd] = paths(&folder.join("programs"))?;
-        let [usr, node, dns, prometheus] = paths(&folder.join("parts"))?;
-        Ok(Self { kubernetes, etcd, usr, node, dns, prometheus })
+        let [usr, node, gateway, images] = paths(&folder.join("parts"))?;
+        Ok(Self { kubernetes, etcd, usr, node, gateway, images })
     }
 
     pub(super) fn kubectl(&self, folder: &Path) -> Command {
         let mut kubectl = Command::new(self.kubernetes.join("kubectl"));
         kubectl.env("KUBECONFIG", folder.join("admin.kubeconfig")).env("KUBECACHEDIR", folder.join("kubectl-cache"));
         kubectl
+    }
+
+    pub(super) fn helm(&self, folder: &Path) -> Command {
+        let mut helm = Command::new(self.gateway.join("bin/helm"));
+        helm.env("KUBECONFIG", folder.join("admin.kubeconfig"));
+        super::helm_at_home(&mut helm, folder);
+        helm
     }
 
     pub(super) fn etcd(&self) -> Command {

@@ -53,13 +53,13 @@ pub(super) fn lay_out(folder: &Path, programs: &Programs, parts: &NodeParts, por
         write_private(&folder.join(file), &text)?;
     }
     for (file, user, groups) in IDENTITIES {
-        let path = write_kubeconfig(folder, &authority, &format!("https://{API_ADDRESS}"), user, groups)?;
+        let path = write_kubeconfig(folder, &authority, "inside", &format!("https://{API_ADDRESS}"), user, groups)?;
         let named = folder.join(format!("{file}.kubeconfig"));
         fs::rename(&path, &named).map_err(Error::file("rename", &path))?;
     }
     write_private(&folder.join("port"), &port.to_string())?;
-    let outside =
-        write_kubeconfig(folder, &authority, &format!("https://127.0.0.1:{port}"), "admin", &["system:masters"])?;
+    let (context, server) = (format!("localcluster-{name}"), format!("https://127.0.0.1:{port}"));
+    let outside = write_kubeconfig(folder, &authority, &context, &server, "admin", &["system:masters"])?;
     let named = folder.join("kubeconfig");
     fs::rename(&outside, &named).map_err(Error::file("rename", &outside))
 }

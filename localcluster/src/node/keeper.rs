@@ -11,9 +11,11 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{cgroups, forward};
+use super::{cgroups, forward, part};
 use crate::{Error, say};
 
+/// What it is called when the program is started anew.
+pub(super) const ROLE: &str = "keep";
 const LOCK: &str = "keeper.lock";
 const PID: &str = "keeper.pid";
 const SUPERVISOR: &str = "supervisor.pid";
@@ -37,13 +39,12 @@ pub(super) fn is_alive(folder: &Path) -> bool {
 
 /// Leaves a keeper behind for the cluster in `folder`.
 pub(super) fn start(folder: &Path) -> Result<(), Error> {
-    let program = std::env::current_exe().map_err(|source| Error::Spawn { program: "localcluster".into(), source })?;
+    let command = part(ROLE, folder)?;
     let log = folder.join("keeper.log");
     let output = File::create(&log).map_err(Error::file("create", &log))?;
     let errors = output.try_clone().map_err(Error::file("create", &log))?;
-    Command::new(program)
-        .arg("keep")
-        .arg(folder)
+    Command::new(&command[0])
+        .args(&command[1..])
         .stdin(Stdio::null())
         .stdout(output)
         .stderr(errors)
@@ -73,7 +74,7 @@ pub(super) fn stop(folder: &Path) -> Result<(), Error> {
 }
 
 /// The keeper's whole life: lock, port, supervisor; then wait for its end.
-pub fn keep(folder: &Path) -> Result<(), Error> {
+pub(super) fn keep(folder: &Path) -> Result<(), Error> {
     let path = folder.join(LOCK);
     let file = File::create(&path).map_err(Error::file("create", &path))?;
     // The supervisor inherits nothing of it: files are closed on exec.
@@ -93,9 +94,7 @@ pub fn keep(folder: &Path) -> Result<(), Error> {
     let spawn = |source| Error::Spawn { program: "unshare".into(), source };
     let mut supervisor = Command::new("unshare")
         .args(["--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "--propagation", "private"])
-        .arg(std::env::current_exe().map_err(spawn)?)
-        .arg("supervise")
-        .arg(folder)
+        .args(part("supervise", folder)?)
         .stdin(Stdio::piped())
         .stdout(output)
         .stderr(errors)

@@ -12,24 +12,50 @@ mod cgroups;
 mod daemons;
 mod files;
 mod forward;
-mod images;
+mod gateway;
 mod keeper;
 mod supervisor;
 
+use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-pub use keeper::keep;
-pub use supervisor::supervise;
-
-use crate::{Error, Progress, fetch, fetch_node};
+use crate::{Error, Progress, fetch, fetch_helm, fetch_node, say};
 
 /// How long a node may take to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(180);
 /// How long a cluster may take to be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(30);
+
+/// First argument of a keeper and a supervisor.
+const PART: &str = "--part-of-a-local-cluster";
+
+/// Keeper and supervisor are the program that brought the cluster up, started
+/// anew: whatever program calls [`Node::up`] calls this first in `main`, and
+/// ends with what it returns.
+pub fn continue_as_part() -> Option<ExitCode> {
+    let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
+    let [first, role, folder] = arguments.as_slice() else { return None };
+    if first != PART {
+        return None;
+    }
+    let live = if role == keeper::ROLE { keeper::keep } else { supervisor::supervise };
+    Some(match live(Path::new(folder)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("localcluster: {error}\n"));
+            ExitCode::from(2)
+        }
+    })
+}
+
+/// This program, started anew as that part of the cluster in `folder`.
+fn part(role: &str, folder: &Path) -> Result<Vec<OsString>, Error> {
+    let program = std::env::current_exe().map_err(|source| Error::Spawn { program: role.to_owned(), source })?;
+    Ok(vec![program.into(), PART.into(), role.into(), folder.into()])
+}
 
 /// A cluster of size *node*, by name.
 pub struct Node {
@@ -208,11 +234,37 @@ impl Node {
         })
     }
 
+    /// What points a shell at this cluster: its kubeconfig, and kubectl and helm
+    /// first on PATH.
+    pub fn environment(&self) -> Result<[(&'static str, OsString); 2], Error> {
+        let folders = [fetch()?.kubernetes("kubectl"), fetch_helm()?];
+        let folders = folders.iter().filter_map(|program| program.parent().map(Path::to_owned));
+        let path: Vec<PathBuf> =
+            folders.chain(std::env::var_os("PATH").iter().flat_map(std::env::split_paths)).collect();
+        let path = std::env::join_paths(path).unwrap_or_default();
+        Ok([("KUBECONFIG", self.kubeconfig().into()), ("PATH", path)])
+    }
+
     /// `kubectl` as administrator.
     pub fn kubectl(&self) -> Result<Command, Error> {
         let mut kubectl = Command::new(fetch()?.kubernetes("kubectl"));
         kubectl.env("KUBECONFIG", self.kubeconfig()).env("KUBECACHEDIR", self.folder.join("kubectl-cache"));
         Ok(kubectl)
+    }
+
+    /// `helm` as administrator.
+    pub fn helm(&self) -> Result<Command, Error> {
+        let mut helm = Command::new(fetch_helm()?);
+        helm.env("KUBECONFIG", self.kubeconfig());
+        helm_at_home(&mut helm, &self.folder);
+        Ok(helm)
+    }
+}
+
+/// What helm keeps stays beside the cluster in `folder`.
+fn helm_at_home(helm: &mut Command, folder: &Path) {
+    for home in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
+        helm.env(home, folder.join("helm"));
     }
 }
 

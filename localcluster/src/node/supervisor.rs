@@ -13,7 +13,7 @@ use nix::sys::wait::wait;
 
 use super::daemons::Installed;
 use super::files::{NODE_ADDRESS, NODE_NAME};
-use super::images;
+use super::gateway;
 use crate::processes::Daemons;
 use crate::{Error, say};
 
@@ -21,7 +21,7 @@ use crate::{Error, say};
 const WITHIN: Duration = Duration::from_secs(90);
 
 /// The supervisor's whole life.
-pub fn supervise(folder: &Path) -> Result<(), Error> {
+pub(super) fn supervise(folder: &Path) -> Result<(), Error> {
     end_with_the_keeper();
     std::env::set_current_dir(folder).map_err(Error::file("enter", folder))?;
     let installed = Installed::read(folder)?;
@@ -45,12 +45,8 @@ pub fn supervise(folder: &Path) -> Result<(), Error> {
     apply(&installed, folder, KUBELET_ACCESS)?;
 
     phase(folder, "images")?;
-    for (name, program) in
-        [("pause", &installed.dns), ("coredns", &installed.dns), ("prometheus", &installed.prometheus)]
-    {
-        let archive = folder.join(format!("{name}.tar"));
-        images::write(&archive, &format!("docker.io/localcluster/{name}:1"), &program.join(name))?;
-        run(Command::new("ctr").args(["-n", "k8s.io", "images", "import"]).arg(&archive))?;
+    for entry in fs::read_dir(&installed.images).map_err(Error::file("read folder", &installed.images))?.flatten() {
+        run(Command::new("ctr").args(["-n", "k8s.io", "images", "import"]).arg(entry.path()))?;
     }
     phase(folder, "node")?;
     daemons.start("kubelet", installed.kubelet(folder))?;
@@ -64,6 +60,8 @@ pub fn supervise(folder: &Path) -> Result<(), Error> {
         let replicas = ["-n", namespace, "get", "deployment", deployment, "-o", "jsonpath={.status.readyReplicas}"];
         daemons.wait("kubelet", WITHIN, || answers(&replicas, "1"))?;
     }
+    phase(folder, "gateway")?;
+    gateway::install(&installed, folder)?;
     phase(folder, "ready")?;
     let mark = folder.join("ready");
     fs::write(&mark, "").map_err(Error::file("write", &mark))?;
@@ -115,7 +113,7 @@ fn network() -> Result<(), Error> {
     fs::write(forward, "1").map_err(Error::file("write", forward))
 }
 
-fn run(command: &mut Command) -> Result<(), Error> {
+pub(super) fn run(command: &mut Command) -> Result<(), Error> {
     let program = command.get_program().to_string_lossy().into_owned();
     let output =
         command.stdin(Stdio::null()).output().map_err(|source| Error::Spawn { program: program.clone(), source })?;
@@ -129,7 +127,7 @@ fn run(command: &mut Command) -> Result<(), Error> {
     })
 }
 
-fn apply(installed: &Installed, folder: &Path, manifests: &str) -> Result<(), Error> {
+pub(super) fn apply(installed: &Installed, folder: &Path, manifests: &str) -> Result<(), Error> {
     let file = folder.join("manifests.yaml");
     fs::write(&file, manifests).map_err(Error::file("write", &file))?;
     run(installed.kubectl(folder).args(["apply", "--server-side", "-f"]).arg(&file))

@@ -1,0 +1,65 @@
+//! `demo`: the product on a real cluster, scene by scene.
+
+#![allow(clippy::print_stderr, reason = "it talks to the person")]
+#![allow(clippy::disallowed_methods, reason = "a demo runs programs")]
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use demo::{Place, Trouble, cluster, play};
+use localcluster::node::continue_as_part;
+
+/// Name of the local cluster.
+const NAME: &str = "demo";
+
+#[derive(Parser)]
+#[command(
+    version,
+    about = "Shows the product on a real cluster, scene by scene",
+    after_help = "Examples:\n  \
+        demo                                         on a cluster of its own on this machine, as root\n  \
+        demo --context name --image REPO@sha256:…    on a cluster you have\n  \
+        demo down                                    removes its own cluster\n\n\
+        Exit codes: 0 all scenes played, 1 one failed, 2 wrong usage."
+)]
+struct Arguments {
+    #[command(subcommand)]
+    verb: Option<Verb>,
+    /// A context of your kubeconfig, to play there; empty for a cluster on this machine
+    #[arg(long, default_value = "")]
+    context: String,
+    /// The operator's image as that cluster can pull it
+    #[arg(long, default_value = "")]
+    image: String,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Remove the demo's own cluster and all it made
+    Down,
+}
+
+fn main() -> ExitCode {
+    if let Some(code) = continue_as_part() {
+        return code;
+    }
+    let arguments = Arguments::parse();
+    let result = match arguments.verb {
+        Some(Verb::Down) => cluster(NAME).and_then(|node| Ok(node.down()?)),
+        None => place(arguments.context, &arguments.image).and_then(play),
+    };
+    let Err(trouble) = result else { return ExitCode::SUCCESS };
+    eprintln!("\ndemo: {trouble}");
+    ExitCode::FAILURE
+}
+
+fn place(context: String, image: &str) -> Result<Place, Trouble> {
+    match (context.is_empty(), image.is_empty()) {
+        (true, false) => {
+            Err(Trouble::Wrong("IMAGE is for a cluster you have; name it: make demo CONTEXT=name IMAGE=…".to_owned()))
+        }
+        (true, true) => Ok(Place::Local(NAME.to_owned())),
+        (false, true) => Err(Trouble::NoImage { context }),
+        (false, false) => Ok(Place::Given { image: image.parse()?, context }),
+    }
+}

@@ -1,0 +1,248 @@
+//! Where the scenes play: a local cluster of our own, or one the user has.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use localcluster::node::Node;
+use localcluster::{fetch, fetch_helm, say};
+
+use crate::{Trouble, given};
+
+/// Where to play.
+pub enum Place {
+    /// On the local cluster of this name, made if it is not there.
+    Local(String),
+    /// On the cluster of a context in the user's kubeconfig, with an image it
+    /// can pull.
+    Given {
+        /// The context.
+        context: String,
+        /// The operator's image.
+        image: Reference,
+    },
+}
+
+/// An image as a cluster asks for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Reference {
+    /// Registry and path.
+    pub repository: String,
+    /// The chart's value that says which one: `digest` or `tag`.
+    pub by: &'static str,
+    /// That digest or tag.
+    pub which: String,
+}
+
+impl std::str::FromStr for Reference {
+    type Err = Trouble;
+
+    fn from_str(text: &str) -> Result<Self, Trouble> {
+        let (repository, by, which) = match text.split_once('@') {
+            Some((repository, digest)) => (repository, "digest", digest),
+            None => match text.rsplit_once(':') {
+                // A colon before a slash is a registry's port.
+                Some((repository, tag)) if !tag.contains('/') => (repository, "tag", tag),
+                _ => return Err(Trouble::Image(text.to_owned())),
+            },
+        };
+        let whole = by == "tag" || which.strip_prefix("sha256:").is_some_and(|hex| hex.len() == 64);
+        if repository.is_empty() || which.is_empty() || !whole {
+            return Err(Trouble::Image(text.to_owned()));
+        }
+        Ok(Self { repository: repository.to_owned(), by, which: which.to_owned() })
+    }
+}
+
+/// A cluster with what the scenes need.
+pub struct Stage {
+    place: Place,
+    kubectl: PathBuf,
+    helm: PathBuf,
+}
+
+/// The local cluster of that name.
+pub fn cluster(name: &str) -> Result<Node, Trouble> {
+    Ok(Node::named(name)?)
+}
+
+impl Stage {
+    /// Brings the local cluster up, or proves the given one fit.
+    pub fn at(place: Place) -> Result<Self, Trouble> {
+        let stage = Self { place, kubectl: fetch()?.kubernetes("kubectl"), helm: fetch_helm()? };
+        match &stage.place {
+            Place::Local(name) => {
+                let node = cluster(name)?;
+                node.up(0)?;
+                // The very image that is shipped, known without a registry.
+                // The very image that is shipped, known without a registry.
+                ship()?;
+                node.load(&root().join("target/dist/hashinsight-operator.tar"))?;
+                say(&format!(
+                    "   cluster {name}: Kubernetes with one node, DNS, Prometheus and a gateway, on this machine alone\n"
+                ));
+            }
+            Place::Given { context, .. } => given::check(&stage, context)?,
+        }
+        Ok(stage)
+    }
+
+    /// The folder of a chart, and what it must be told.
+    pub fn chart(&self, name: &str) -> (PathBuf, Vec<String>) {
+        match &self.place {
+            Place::Local(_) => (root().join("target/dist/charts").join(name), Vec::new()),
+            Place::Given { image, .. } if name == "hashinsight" => {
+                let values = [("repository", &image.repository), (image.by, &image.which)];
+                let set = values.map(|(value, to)| format!("--set-string=image.{value}={to}"));
+                (root().join("charts").join(name), set.into())
+            }
+            Place::Given { .. } => (root().join("charts").join(name), Vec::new()),
+        }
+    }
+
+    /// Runs kubectl with the command shown as a person would type it, and its
+    /// output below.
+    pub fn kubectl(&self, arguments: &[&str]) -> Result<String, Trouble> {
+        show("kubectl", arguments);
+        let told = self.ask("kubectl", arguments)?;
+        told.lines().for_each(|line| say(&format!("     {line}\n")));
+        Ok(told)
+    }
+
+    /// Runs helm with the command shown; what it told is the caller's.
+    pub fn helm(&self, arguments: &[&str]) -> Result<String, Trouble> {
+        show("helm", arguments);
+        self.ask("helm", arguments)
+    }
+
+    /// Runs kubectl or helm without a word.
+    pub fn ask(&self, program: &'static str, arguments: &[&str]) -> Result<String, Trouble> {
+        run(self.command(program)?, arguments)
+    }
+
+    /// kubectl with whatever context is current.
+    pub(crate) fn without_context(&self, arguments: &[&str]) -> Result<String, Trouble> {
+        run(Command::new(&self.kubectl), arguments)
+    }
+
+    fn command(&self, program: &'static str) -> Result<Command, Trouble> {
+        let kubectl = program == "kubectl";
+        Ok(match &self.place {
+            Place::Local(name) if kubectl => cluster(name)?.kubectl()?,
+            Place::Local(name) => cluster(name)?.helm()?,
+            Place::Given { context, .. } => {
+                let mut command = Command::new(if kubectl { &self.kubectl } else { &self.helm });
+                command.args([if kubectl { "--context" } else { "--kube-context" }, context]);
+                command
+            }
+        })
+    }
+
+    /// Asks again and again until `probe` gives a value; its last complaint is
+    /// what is told otherwise, with `look` as the next command.
+    pub fn eventually<T>(
+        &self,
+        what: &str,
+        within: Duration,
+        look: &str,
+        mut probe: impl FnMut() -> Result<T, String>,
+    ) -> Result<T, Trouble> {
+        let begun = Instant::now();
+        loop {
+            match probe() {
+                Ok(value) => return Ok(value),
+                Err(seen) if begun.elapsed() > within => {
+                    let (what, look) = (what.to_owned(), look.to_owned());
+                    return Err(Trouble::NotInTime { what, seconds: within.as_secs(), seen, look });
+                }
+                Err(_) => std::thread::sleep(Duration::from_millis(100)),
+            }
+        }
+    }
+
+    /// What a person may do now.
+    pub fn next(&self) -> String {
+        match &self.place {
+            Place::Local(name) => format!(
+                "The cluster is yours to play with:\n\n  \
+                 eval \"$(target/debug/localcluster env --name {name})\"\n{PLAY}\n  \
+                 make down                                    # removes the cluster and all it made"
+            ),
+            Place::Given { context, .. } => format!(
+                "Your cluster is yours to play with:\n\n  kubectl config use-context {context}\n{PLAY}\n\n\
+                 To remove what was installed, the customers first:\n\n  \
+                 kubectl patch tenant acme borealis cumulus --type=merge -p '{{\"spec\":{{\"deletionPolicy\":\"Erase\"}}}}'\n  \
+                 kubectl delete tenant acme borealis cumulus\n  \
+                 helm uninstall hashinsight-defaults hashinsight -n hashinsight-system\n  \
+                 kubectl delete crd tenants.hashinsight.net tenantplans.hashinsight.net tenantsummaries.hashinsight.net"
+            ),
+        }
+    }
+}
+
+const PLAY: &str = "  \
+    kubectl get tenants
+  kubectl get hashinsight -n tenant-acme       # what acme's people see
+  kubectl describe tenant borealis             # conditions and events
+  kubectl explain tenant.spec
+  kubectl delete tenant cumulus                # its policy is Erase: all of it goes";
+
+fn run(mut command: Command, arguments: &[&str]) -> Result<String, Trouble> {
+    let program = Path::new(command.get_program()).file_name().map(OsStr::to_string_lossy);
+    let program = program.unwrap_or_default().into_owned();
+    let output = command.args(arguments).current_dir(root()).stdin(Stdio::null()).output();
+    let output = output.map_err(|source| Trouble::Spawn { program: program.clone(), source })?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
+    }
+    Err(Trouble::Command {
+        command: format!("{program} {}", arguments.join(" ")),
+        told: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+    })
+}
+
+/// The repository.
+pub(crate) fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().map(Path::to_owned).unwrap_or_default()
+}
+
+/// Builds what is shipped, with the build's own progress in sight.
+fn ship() -> Result<(), Trouble> {
+    let spawn = |source| Trouble::Spawn { program: "cargo".to_owned(), source };
+    let status = Command::new("cargo").args(["xtask", "dist"]).current_dir(root()).status().map_err(spawn)?;
+    let told = || "its output is above".to_owned();
+    if status.success() {
+        Ok(())
+    } else {
+        Err(Trouble::Command { command: "cargo xtask dist".to_owned(), told: told() })
+    }
+}
+
+fn show(program: &str, arguments: &[&str]) {
+    say(&format!("   $ {program} {}\n", arguments.iter().map(|a| relative(a)).collect::<Vec<_>>().join(" ")));
+}
+
+/// A path in the repository as a person there would type it.
+fn relative(argument: &str) -> String {
+    let path = Path::new(argument).strip_prefix(root()).map(|path| path.display().to_string());
+    path.unwrap_or_else(|_| if argument.contains(['{', ' ']) { format!("'{argument}'") } else { argument.to_owned() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn references_are_read_or_refused() {
+        let hex = "a".repeat(64);
+        let read = |text: &str| text.parse::<Reference>();
+        let digest = read(&format!("registry.example:5000/op@sha256:{hex}")).unwrap();
+        assert_eq!((digest.repository.as_str(), digest.by), ("registry.example:5000/op", "digest"));
+        let tag = read("registry.example:5000/op:1").unwrap();
+        assert_eq!((tag.repository.as_str(), tag.by, tag.which.as_str()), ("registry.example:5000/op", "tag", "1"));
+        for wrong in ["", "op", "registry.example:5000/op", "op@sha256:12", "@sha256:", "op:", ":1"] {
+            assert!(matches!(read(wrong), Err(Trouble::Image(_))), "{wrong}");
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! What is shipped: the operator's image, both charts with its digest in them,
+//! and the same rendered as plain YAML. All of it goes to `target/dist`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use localcluster::Image;
+
+use crate::shell::{Error, cargo, output, root, step};
+
+/// The chart's default repository.
+const REPOSITORY: &str = "hashinsight/operator";
+const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// Namespace the plain YAML installs into.
+const NAMESPACE: &str = "hashinsight-system";
+
+/// Builds everything. Prints the image's reference last, on standard output.
+pub(crate) fn build() -> Result<(), Error> {
+    let folder = root().join("target/dist");
+    recreate(&folder)?;
+    let version = env!("CARGO_PKG_VERSION");
+    let image = Image::of(format!("docker.io/{REPOSITORY}:{version}"), static_binary()?);
+    let digest = image.write(&folder.join("hashinsight-operator.tar"))?;
+    let helm = localcluster::fetch_helm()?;
+    let operator = package(&helm, &folder, "hashinsight", &digest)?;
+    let defaults = package(&helm, &folder, "hashinsight-defaults", &digest)?;
+    let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NAMESPACE}}}\n");
+    write(&folder.join("install.yaml"), &(namespace + &rendered(&helm, &operator)?))?;
+    write(&folder.join("plans.yaml"), &rendered(&helm, &defaults)?)?;
+    let reference = format!("{REPOSITORY}@{digest}");
+    write(&folder.join("image"), &reference)?;
+    eprintln!(
+        "\nin {}:\n  hashinsight-operator.tar   the image\n  *.tgz                      charts\n  \
+         install.yaml, plans.yaml   the same for kubectl apply --server-side\n",
+        folder.display()
+    );
+    println!("{reference}");
+    Ok(())
+}
+
+/// The operator as one static program. Neither the folder of the repository
+/// nor cargo's own shows in it, and no flag of the caller's.
+fn static_binary() -> Result<PathBuf, Error> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
+    let mut flags =
+        vec!["-Ctarget-feature=+crt-static".to_owned(), format!("--remap-path-prefix={}=/src", root().display())];
+    flags.extend(home.map(|home| format!("--remap-path-prefix={}=/cargo", home.display())));
+    let target = root().join("target");
+    let mut build = cargo(&["build", "--release", "--locked", "--package", "hashinsight-operator", "--target", TARGET]);
+    build.arg("--target-dir").arg(&target).env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
+    for name in ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "LLVM_PROFILE_FILE"] {
+        build.env_remove(name);
+    }
+    step("the operator, as one static program", build)?;
+    Ok(target.join(TARGET).join("release/hashinsight-operator"))
+}
+
+/// Packages a chart; the one that names an image gets its digest.
+fn package(helm: &Path, folder: &Path, chart: &str, digest: &str) -> Result<PathBuf, Error> {
+    let staged = folder.join("charts").join(chart);
+    let mut copy = Command::new("cp");
+    let parent = folder.join("charts");
+    fs::create_dir_all(&parent).map_err(|source| Error::File { path: parent, source })?;
+    output({
+        copy.arg("-r").arg(root().join("charts").join(chart)).arg(&staged);
+        copy
+    })?;
+    let values = staged.join("values.yaml");
+    let text = fs::read_to_string(&values).map_err(|source| Error::File { path: values.clone(), source })?;
+    write(&values, &text.replace("\n  digest: \"\"\n", &format!("\n  digest: {digest}\n")))?;
+    let mut package = Command::new(helm);
+    package.arg("package").arg(&staged).arg("--destination").arg(folder);
+    output(package)?;
+    Ok(staged)
+}
+
+fn rendered(helm: &Path, chart: &Path) -> Result<String, Error> {
+    let mut template = Command::new(helm);
+    let name = chart.file_name().unwrap_or_default();
+    template.arg("template").arg(name).arg(chart).args(["--namespace", NAMESPACE, "--kube-version", "1.36.0"]);
+    output(template)
+}
+
+fn recreate(folder: &Path) -> Result<(), Error> {
+    let failed = |source| Error::File { path: folder.to_owned(), source };
+    if folder.exists() {
+        fs::remove_dir_all(folder).map_err(failed)?;
+    }
+    fs::create_dir_all(folder).map_err(failed)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), Error> {
+    fs::write(path, text).map_err(|source| Error::File { path: path.to_owned(), source })
+}
