@@ -18,12 +18,14 @@ const KUBERNETES_FILES: [(&str, &str); 2] = [
 const API_PROGRAMS: [&str; 3] = ["kube-apiserver", "kube-controller-manager", "kubectl"];
 /// What a node needs beyond.
 const NODE_PROGRAMS: [&str; 3] = ["kube-proxy", "kube-scheduler", "kubelet"];
-/// CoreDNS with a few plugins, and the first process of pods.
-const DNS_FILES: [(&str, &str); 4] = [
+/// CoreDNS with a few plugins, the first process of pods, and a program that
+/// shows whether pods reach each other.
+const DNS_FILES: [(&str, &str); 5] = [
     ("go.mod", include_str!("../components/dns/go.mod")),
     ("go.sum", include_str!("../components/dns/go.sum")),
     ("coredns/main.go", include_str!("../components/dns/coredns/main.go")),
     ("pause/main.go", include_str!("../components/dns/pause/main.go")),
+    ("reach/main.go", include_str!("../components/dns/reach/main.go")),
 ];
 const PROMETHEUS_FILES: [(&str, &str); 2] = [
     ("go.mod", include_str!("../components/prometheus/go.mod")),
@@ -132,7 +134,7 @@ pub fn fetch_node() -> Result<NodeParts, Error> {
         files: &DNS_FILES,
         link: "-s -w".to_owned(),
         tags: "",
-        packages: vec!["./coredns".to_owned(), "./pause".to_owned()],
+        packages: ["coredns", "pause", "reach"].map(|program| format!("./{program}")).into(),
         taken: &[],
     };
     let prometheus = Module {
@@ -191,7 +193,8 @@ fn images(dns: &Path, prometheus: &Path, gateway: &Path, envoy: &Path) -> Result
     for image in [&mut proxy, &mut manager] {
         image.scratch.push("/tmp".to_owned());
     }
-    let all = [plain("pause", dns), plain("coredns", dns), plain("prometheus", prometheus), manager, proxy];
+    let own = ["pause", "coredns", "reach"].map(|name| plain(name, dns));
+    let all: Vec<Image> = own.into_iter().chain([plain("prometheus", prometheus), manager, proxy]).collect();
     let sources = [dns, prometheus, gateway, envoy].map(|folder| folder.display().to_string());
     let key = hash(&[&["as OCI layouts"], &sources.each_ref().map(String::as_str)[..]].concat());
     component("images", &key, |folder| {

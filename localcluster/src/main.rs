@@ -70,7 +70,7 @@ enum Verb {
     Logs {
         #[command(flatten)]
         which: Which,
-        /// etcd, kube-apiserver, kube-controller-manager, kube-scheduler, containerd, kubelet, kube-proxy or supervisor
+        /// etcd, kube-apiserver, kube-controller-manager, kube-scheduler, containerd, kubelet, kube-proxy, policies or supervisor
         daemon: String,
     },
     /// List the images pods may use, after loading those of the archives given

@@ -22,9 +22,10 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(2);
     let root = nix::unistd::geteuid().is_root();
-    let tests: [(&str, fn()); 5] = [
+    let tests: [(&str, fn()); 6] = [
         ("a_node_runs_pods_and_shows_their_logs", a_node_runs_pods_and_shows_their_logs),
         ("a_gateway_leads_to_a_service", a_gateway_leads_to_a_service),
+        ("network_policies_are_enforced", network_policies_are_enforced),
         ("clusters_stand_side_by_side_and_up_twice_is_harmless", side_by_side),
         ("whichever_part_is_killed_nothing_is_left", whichever_part_is_killed_nothing_is_left),
         ("what_stands_in_the_way_is_one_clear_sentence", what_stands_in_the_way),
@@ -172,6 +173,51 @@ fn a_gateway_leads_to_a_service() {
         let told = up.kubectl(&["get", "--raw", &through])?;
         if told.contains("Prometheus Server is Ready") { Ok(()) } else { Err(told) }
     });
+}
+
+fn network_policies_are_enforced() {
+    let up = Up::named("policies");
+    let reach = |from: &str, to: &str| up.kubectl(&["-n", from, "exec", "client", "--", "reach", to]);
+    for namespace in ["one", "two"] {
+        up.kubectl(&["create", "namespace", namespace]).unwrap();
+        let run = ["-n", namespace, "run", "--image=localcluster/reach:1", "--image-pull-policy=Never"];
+        up.kubectl(&[&run[..], &["server", "--expose", "--port=7000", "--", "serve", "7000"]].concat()).unwrap();
+        up.kubectl(&[&run[..], &["client", "--", "serve", "7001"]].concat()).unwrap();
+        up.kubectl(&["-n", namespace, "wait", "--for=condition=Ready", "pods", "--all", "--timeout=60s"]).unwrap();
+    }
+    // By the service's name: DNS and kube-proxy are in the way, too.
+    let server = "server.one.svc.cluster.local:7000";
+    eventually("no policy, no refusal", || reach("two", server));
+    let policy = |rules: &str| {
+        let file = up.0.folder().join("policy.yaml");
+        let head = "apiVersion: networking.k8s.io/v1\nkind: NetworkPolicy\nmetadata: {name: p, namespace: one}\n";
+        fs::write(&file, format!("{head}spec: {{podSelector: {{}}, policyTypes: [Ingress], ingress: [{rules}]}}\n"))
+            .unwrap();
+        up.kubectl(&["apply", "-f", file.to_str().unwrap()]).unwrap();
+    };
+    let refused = |from: &str| {
+        eventually("a refusal", || match reach(from, server) {
+            Err(told) if told.contains("connection refused") => Ok(()),
+            other => Err(format!("{other:?}")),
+        });
+    };
+    policy("");
+    refused("two");
+    refused("one");
+    policy("{from: [{namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: two}}}]}");
+    eventually("who is let in is in", || reach("two", server));
+    refused("one");
+    // A pod that comes later is refused as well.
+    let late = ["-n", "one", "run", "late", "--image=localcluster/reach:1", "--image-pull-policy=Never"];
+    up.kubectl(&[&late[..], &["--", "serve", "7000"]].concat()).unwrap();
+    up.kubectl(&["-n", "one", "wait", "--for=condition=Ready", "pod/late", "--timeout=60s"]).unwrap();
+    let address = up.kubectl(&["-n", "one", "get", "pod", "late", "-o", "jsonpath={.status.podIP}"]).unwrap();
+    eventually("the late one refuses", || match reach("one", &format!("{address}:7000")) {
+        Err(told) if told.contains("connection refused") => Ok(()),
+        other => Err(format!("{other:?}")),
+    });
+    up.kubectl(&["-n", "one", "delete", "networkpolicy", "p"]).unwrap();
+    eventually("open again", || reach("one", server));
 }
 
 fn side_by_side() {

@@ -11,7 +11,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{cgroups, forward, part};
+use super::{cgroups, forward, part, supervisor};
 use crate::{Error, say};
 
 /// What it is called when the program is started anew.
@@ -94,7 +94,7 @@ pub(super) fn keep(folder: &Path) -> Result<(), Error> {
     let spawn = |source| Error::Spawn { program: "unshare".into(), source };
     let mut supervisor = Command::new("unshare")
         .args(["--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child", "--propagation", "private"])
-        .args(part("supervise", folder)?)
+        .args(part(supervisor::ROLE, folder)?)
         .stdin(Stdio::piped())
         .stdout(output)
         .stderr(errors)

@@ -14,6 +14,7 @@ mod files;
 mod forward;
 mod gateway;
 mod keeper;
+mod policies;
 mod supervisor;
 
 use std::ffi::OsString;
@@ -29,11 +30,11 @@ const READY_WITHIN: Duration = Duration::from_secs(180);
 /// How long a cluster may take to be gone.
 const GONE_WITHIN: Duration = Duration::from_secs(30);
 
-/// First argument of a keeper and a supervisor.
+/// First argument of a part.
 const PART: &str = "--part-of-a-local-cluster";
 
-/// Keeper and supervisor are the program that brought the cluster up, started
-/// anew: whatever program calls [`Node::up`] calls this first in `main`, and
+/// Keeper, supervisor and enforcer of policies are the program that brought the
+/// cluster up, started anew: whatever program calls [`Node::up`] calls this first in `main`, and
 /// ends with what it returns.
 pub fn continue_as_part() -> Option<ExitCode> {
     let arguments: Vec<OsString> = std::env::args_os().skip(1).collect();
@@ -41,7 +42,12 @@ pub fn continue_as_part() -> Option<ExitCode> {
     if first != PART {
         return None;
     }
-    let live = if role == keeper::ROLE { keeper::keep } else { supervisor::supervise };
+    let live = match role.to_str() {
+        Some(keeper::ROLE) => keeper::keep,
+        Some(supervisor::ROLE) => supervisor::supervise,
+        Some(policies::ROLE) => policies::enforce,
+        _ => return None,
+    };
     Some(match live(Path::new(folder)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {

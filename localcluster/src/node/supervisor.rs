@@ -13,10 +13,12 @@ use nix::sys::wait::wait;
 
 use super::daemons::Installed;
 use super::files::{NODE_ADDRESS, NODE_NAME};
-use super::gateway;
+use super::{gateway, part, policies};
 use crate::processes::Daemons;
 use crate::{Error, say};
 
+/// What it is called when the program is started anew.
+pub(super) const ROLE: &str = "supervise";
 /// How long a daemon may take to be ready.
 const WITHIN: Duration = Duration::from_secs(90);
 
@@ -51,6 +53,10 @@ pub(super) fn supervise(folder: &Path) -> Result<(), Error> {
     phase(folder, "node")?;
     daemons.start("kubelet", installed.kubelet(folder))?;
     daemons.start("kube-proxy", installed.proxy())?;
+    let enforcer = part(policies::ROLE, folder)?;
+    let mut command = Command::new(&enforcer[0]);
+    command.args(&enforcer[1..]);
+    daemons.start("policies", command)?;
     apply(&installed, folder, COREDNS)?;
     apply(&installed, folder, PROMETHEUS)?;
     let ready = "jsonpath={.status.conditions[?(@.type==\"Ready\")].status}";
