@@ -1,4 +1,4 @@
-.PHONY: demo down dist test test-fast lint gen
+.PHONY: demo down dist fresh test test-fast lint gen
 
 demo:       ## the product on a cluster of its own on this machine; or CONTEXT=name IMAGE=… for one you have
 	cargo build --quiet --locked --package localcluster --package demo
@@ -9,6 +9,9 @@ down:       ## remove the demo's own cluster and all it made
 
 dist:       ## the operator's image, the charts and plain YAML, in target/dist
 	cargo xtask dist
+
+fresh:      ## the README's commands and `make test` on a machine with Debian's base, Go and Rust alone (as root)
+	cargo xtask fresh
 
 test:       ## everything: lint, all tests on real API servers, coverage
 	cargo xtask test

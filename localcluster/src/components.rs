@@ -160,6 +160,11 @@ pub fn fetch_helm() -> Result<PathBuf, Error> {
     Ok(gateway().built()?.join("bin/helm"))
 }
 
+/// Makes debootstrap available, and returns the folder it is unpacked in.
+pub fn fetch_debootstrap() -> Result<PathBuf, Error> {
+    Ok(unpacked("debootstrap", &["debootstrap"], "root/usr/sbin/debootstrap")?.join("root"))
+}
+
 fn gateway() -> Module {
     Module {
         name: "gateway",

@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "chores read and write the repository")]
 
 mod dist;
+mod fresh;
 mod generate;
 mod layers;
 mod shell;
@@ -29,6 +30,8 @@ enum Chore {
     Lint,
     /// The operator's image, the charts and plain YAML, in target/dist
     Dist,
+    /// `make demo` and `make test` on a machine with Debian's base, Go and Rust alone
+    Fresh,
     /// Everything: lint, then all tests with coverage
     Test,
     /// Tests that need no cluster
@@ -40,6 +43,7 @@ fn main() -> ExitCode {
         Chore::Gen => generate::write(),
         Chore::Lint => suite::lint(),
         Chore::Dist => dist::build(),
+        Chore::Fresh => fresh::run(),
         Chore::Test => suite::all(),
         Chore::TestFast => suite::fast(),
     };
