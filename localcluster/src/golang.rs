@@ -52,7 +52,9 @@ impl Module {
                 .args(["build", "-v", "-mod=readonly", "-trimpath", "-tags", self.tags, "-ldflags", &self.link, "-o"])
                 .arg(folder.join("bin/"))
                 .args(&self.packages);
-            self.run(build, folder)?;
+            if !self.packages.is_empty() {
+                self.run(build, folder)?;
+            }
             self.taken.iter().try_for_each(|taken| take(folder, *taken))
         })
     }
@@ -71,9 +73,15 @@ impl Module {
 
 fn take(folder: &Path, (of, from, to): (&str, &str, &str)) -> Result<(), Error> {
     let spawn = |source| Error::Spawn { program: "go".to_owned(), source };
-    let mut list = Command::new("go");
-    list.current_dir(folder.join("module")).env("GOWORK", "off");
-    let output = list.args(["list", "-m", "-f", "{{.Dir}}", of]).output().map_err(spawn)?;
+    let go = || {
+        let mut go = Command::new("go");
+        go.current_dir(folder.join("module")).env("GOWORK", "off");
+        go
+    };
+    let mut download = go();
+    download.args(["mod", "download", of]);
+    run(download, format!("downloading {of}"), &folder.join("build.log"), str::to_owned)?;
+    let output = go().args(["list", "-m", "-f", "{{.Dir}}", of]).output().map_err(spawn)?;
     let source = PathBuf::from(String::from_utf8_lossy(&output.stdout).trim()).join(from);
     let mut copy = Command::new("cp");
     // Modules are kept read-only; a copy must be removable.

@@ -15,6 +15,9 @@ use crate::kinds::{
 /// Name of the operator's roles and service account.
 pub const OPERATOR: &str = "hashinsight-operator";
 
+/// Name of its role for events.
+const EVENTS_ROLE: &str = "hashinsight-operator-events";
+
 /// One permission of the operator.
 struct Grant {
     kind: &'static Kind,
@@ -125,13 +128,15 @@ fn tenant_rules(role: Role) -> Vec<Value> {
 pub fn objects(namespace: &str) -> Vec<Value> {
     let named = json!({"name": OPERATOR});
     let inside = |namespace: &str| json!({"name": OPERATOR, "namespace": namespace});
+    // A name of its own: the operator itself may live in `default`.
+    let events = json!({"name": EVENTS_ROLE, "namespace": "default"});
     let rules = |grants: Vec<Grant>| grants.iter().map(rule).collect();
     let mut all = vec![
         json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": inside(namespace)}),
         role("ClusterRole", &named, rules(cluster_grants())),
         binding("ClusterRoleBinding", &named, "ClusterRole", OPERATOR, namespace),
-        role("Role", &inside("default"), rules(event_grants())),
-        binding("RoleBinding", &inside("default"), "Role", OPERATOR, namespace),
+        role("Role", &events, rules(event_grants())),
+        binding("RoleBinding", &events, "Role", EVENTS_ROLE, namespace),
         role("Role", &inside(namespace), rules(system_grants())),
         binding("RoleBinding", &inside(namespace), "Role", OPERATOR, namespace),
     ];
@@ -172,6 +177,18 @@ mod tests {
         }
         let bind = cluster_grants().into_iter().find(|g| g.verbs.contains(&"bind")).unwrap();
         assert_eq!(bind.names.len(), Role::ALL.len(), "bind must be limited by name");
+    }
+
+    #[test]
+    fn no_two_objects_share_a_name_wherever_the_operator_lives() {
+        for namespace in ["default", "hashinsight-system"] {
+            let key = |o: &Value| format!("{} {} {}", o["kind"], o["metadata"]["namespace"], o["metadata"]["name"]);
+            let mut keys: Vec<String> = objects(namespace).iter().map(key).collect();
+            let all = keys.len();
+            keys.sort();
+            keys.dedup();
+            assert_eq!(keys.len(), all, "{namespace}");
+        }
     }
 
     #[test]
