@@ -89,6 +89,28 @@ pub enum Error {
         "a cluster with a node needs root, for its namespaces, mounts and cgroups; become root, as with sudo -s, and try again"
     )]
     NotRoot,
+    /// root without what root usually may.
+    #[error(
+        "a cluster with a node needs {name}, for {purpose}, and this process lacks it; run it outside the container, or give the container that capability"
+    )]
+    NoCapability {
+        /// The capability.
+        name: &'static str,
+        /// What for.
+        purpose: &'static str,
+    },
+    /// The disk is too full.
+    #[error(
+        "a cluster with a node needs {needed} GiB of free space, and {} has {free}; free some, or set XDG_STATE_HOME to a folder elsewhere", folder.display()
+    )]
+    NoSpace {
+        /// Where.
+        folder: PathBuf,
+        /// What there is, in GiB.
+        free: String,
+        /// What is needed, in GiB.
+        needed: f64,
+    },
     /// The loopback port cannot be had.
     #[error("loopback port {port} cannot be had: {source}; choose another with --port")]
     Port {

@@ -260,6 +260,15 @@ fn whichever_part_is_killed_nothing_is_left() {
         });
         assert_eq!(up.0.state(), State::Abandoned, "{part}");
         assert_eq!(localcluster(&["status", "--name", &own("killed")]).status.code(), Some(1));
+        if part == "supervisor" {
+            let output = localcluster(&["up", "--name", &own("killed")]);
+            assert!(
+                output.status.success(),
+                "half a cluster is made whole: {}",
+                String::from_utf8_lossy(&output.stderr)
+            );
+            assert_eq!(up.0.state(), State::Ready);
+        }
         let node = Node::named(&own("killed")).unwrap();
         drop(up);
         nothing_is_left(&node);
@@ -282,6 +291,35 @@ fn what_stands_in_the_way() {
     nobody.args(["--reuid=65534", "--clear-groups", BINARY, "up", "--name", "nobody"]).env("HOME", "/nonexistent");
     let text = told(nobody.output().unwrap());
     assert!(text.contains("needs root") && text.contains("sudo"), "{text}");
+    let without = |capability: &str| {
+        let mut without = Command::new("setpriv");
+        let bounded = [format!("--bounding-set=-{capability}"), format!("--inh-caps=-{capability}")];
+        told(without.args(bounded).args([BINARY, "up", "--name", &own("bare")]).output().unwrap())
+    };
+    assert!(without("sys_admin").contains("needs CAP_SYS_ADMIN, for namespaces"));
+    assert!(without("net_admin").contains("needs CAP_NET_ADMIN, for its own network"));
+    nothing_is_left(&Node::named(&own("bare")).unwrap());
+    let disk = tempfile::tempdir().unwrap();
+    let mut full = Command::new("unshare");
+    let script = "mount -t tmpfs -o size=1m tmpfs \"$2\"; XDG_STATE_HOME=\"$2\" \"$0\" up --name \"$1\"; code=$?; find \"$2\" -type f; exit $code";
+    full.args(["--mount", "sh", "-c", script, BINARY, &own("full")]).arg(disk.path());
+    let output = full.output().unwrap();
+    assert!(output.stdout.is_empty(), "no file is left: {}", String::from_utf8_lossy(&output.stdout));
+    let text = told(output);
+    assert!(text.contains("GiB of free space") && text.contains("XDG_STATE_HOME"), "{text}");
+    // A cluster that dies on its way up is told with its last words and removed.
+    let broken = Node::named(&own("broken")).unwrap();
+    let (name, folder) = (own("broken"), broken.folder().to_owned());
+    let killer = std::thread::spawn(move || {
+        let pid =
+            eventually("a supervisor", || fs::read_to_string(folder.join("supervisor.pid")).map_err(|e| e.to_string()));
+        eventually("begun", || fs::read_to_string(folder.join("phase")).map_err(|e| e.to_string()));
+        kill(Pid::from_raw(pid.trim().parse().unwrap()), Signal::SIGKILL).unwrap();
+    });
+    let text = told(localcluster(&["up", "--name", &name]));
+    killer.join().unwrap();
+    assert!(text.contains("the cluster ended early; its last lines:"), "{text}");
+    nothing_is_left(&broken);
     let text = told(localcluster(&["images", "--name", &own("absent")]));
     assert!(text.contains(&format!("localcluster up --name {}", own("absent"))), "{text}");
     let text = told(localcluster(&["logs", "--name", &own("absent"), "kubelet"]));

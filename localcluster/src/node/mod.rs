@@ -11,6 +11,7 @@
 mod cgroups;
 mod daemons;
 mod files;
+mod fit;
 mod forward;
 mod gateway;
 mod keeper;
@@ -23,7 +24,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
-use crate::{Error, Progress, fetch, fetch_helm, fetch_node, say};
+use crate::{Error, NodeParts, Programs, Progress, fetch, fetch_helm, fetch_node, say};
 
 /// How long a node may take to be ready.
 const READY_WITHIN: Duration = Duration::from_secs(180);
@@ -136,38 +137,48 @@ impl Node {
         if self.state() == State::Ready {
             return Ok(());
         }
-        require_root()?;
+        fit::require_root()?;
+        fit::require_capabilities()?;
         let (programs, parts) = (fetch()?, fetch_node()?);
-        if self.state() != State::Starting {
+        let begun = self.begin(port, &programs, &parts).and_then(|()| self.until_ready());
+        if begun.is_err() {
+            // What it told is in the error; nothing else of it stays.
             self.down()?;
-            // Before anything is made, so that nothing has to be taken back.
-            let port = files::usable_port(port)?;
-            files::lay_out(&self.folder, &programs, &parts, port)?;
-            keeper::start(&self.folder)?;
         }
+        begun
+    }
+
+    fn begin(&self, port: u16, programs: &Programs, parts: &NodeParts) -> Result<(), Error> {
+        if self.state() == State::Starting {
+            return Ok(());
+        }
+        self.down()?;
+        // Before anything is made, so that nothing has to be taken back.
+        let port = files::usable_port(port)?;
+        fs::create_dir_all(&self.folder).map_err(Error::file("create folder", &self.folder))?;
+        fit::require_space(&self.folder)?;
+        files::lay_out(&self.folder, programs, parts, port)?;
+        keeper::start(&self.folder)
+    }
+
+    fn until_ready(&self) -> Result<(), Error> {
         let progress = Progress::begin(format!("starting cluster {}", self.name));
         let begun = Instant::now();
-        loop {
+        let what = loop {
             match self.state() {
-                State::Ready => break,
-                State::Starting if begun.elapsed() < READY_WITHIN => {}
-                state => {
-                    let what = match state {
-                        State::Starting => format!("was not ready within {} s", READY_WITHIN.as_secs()),
-                        _ => "ended early".to_owned(),
-                    };
-                    let tail = ["supervisor", "keeper"].map(|log| crate::error::tail(&self.log(log), 8)).join("\n");
-                    if state == State::Starting {
-                        self.down()?;
-                    }
-                    return Err(Error::Daemon { daemon: "the cluster", what, tail });
+                State::Ready => {
+                    progress.done();
+                    return Ok(());
                 }
+                State::Starting if begun.elapsed() < READY_WITHIN => {}
+                State::Starting => break format!("was not ready within {} s", READY_WITHIN.as_secs()),
+                State::Absent | State::Abandoned => break "ended early".to_owned(),
             }
             progress.step(fs::read_to_string(self.folder.join("phase")).unwrap_or_default());
             std::thread::sleep(Duration::from_millis(100));
-        }
-        progress.done();
-        Ok(())
+        };
+        let tail = ["supervisor", "keeper"].map(|log| crate::error::tail(&self.log(log), 8)).join("\n");
+        Err(Error::Daemon { daemon: "the cluster", what, tail })
     }
 
     /// Ends it and removes everything it made; harmless when there is none.
@@ -175,7 +186,7 @@ impl Node {
         if self.state() == State::Absent {
             return Ok(());
         }
-        require_root()?;
+        fit::require_root()?;
         keeper::stop(&self.folder)?;
         let begun = Instant::now();
         while keeper::is_alive(&self.folder) {
@@ -218,7 +229,7 @@ impl Node {
 
     /// containerd's own client, run inside the cluster's namespaces.
     fn ctr(&self, arguments: &[&str], input: Stdio) -> Result<String, Error> {
-        require_root()?;
+        fit::require_root()?;
         if self.state() != State::Ready {
             return Err(Error::NotReady { name: self.name.clone() });
         }
@@ -272,8 +283,4 @@ fn helm_at_home(helm: &mut Command, folder: &Path) {
     for home in ["HELM_CACHE_HOME", "HELM_CONFIG_HOME", "HELM_DATA_HOME"] {
         helm.env(home, folder.join("helm"));
     }
-}
-
-fn require_root() -> Result<(), Error> {
-    if nix::unistd::geteuid().is_root() { Ok(()) } else { Err(Error::NotRoot) }
 }
