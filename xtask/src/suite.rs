@@ -6,13 +6,13 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::shell::{Error, cargo, root, step};
-use crate::{generate, layers, tools};
+use crate::{dist, generate, layers, tools};
 
 /// Lines of the product that tests must reach, in percent.
 const COVERAGE_MINIMUM: &str = "85";
 /// Launchers and test ground are counted apart: what they do shows in whether
 /// clusters start.
-const LAUNCHERS: &str = "(localcluster|testkit|xtask)/";
+const LAUNCHERS: &str = "(demo|localcluster|testkit|xtask)/";
 const PRODUCT: &str = "(crds|operator)/";
 
 /// Formatting, lints, layering, dependencies, generated files.
@@ -33,6 +33,7 @@ pub(crate) fn all() -> Result<(), Error> {
     lint()?;
     localcluster::fetch()?;
     localcluster::fetch_node()?;
+    dist::build()?;
     let coverage = |arguments: &[&str]| -> Result<Command, Error> {
         let mut command = tools::COVERAGE.command()?;
         command.args(arguments);

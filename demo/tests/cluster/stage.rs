@@ -9,7 +9,16 @@ use localcluster::node::Node;
 
 /// The image's reference, after what is shipped has been built.
 pub static IMAGE: LazyLock<String> = LazyLock::new(|| {
-    let output = Command::new("cargo").args(["xtask", "dist"]).current_dir(root()).output().unwrap();
+    let mut dist = Command::new("cargo");
+    for (name, _) in std::env::vars_os() {
+        // What a coverage run sets is not for what is shipped.
+        let text = name.to_string_lossy();
+        let cargo = text.starts_with("CARGO_") && text != "CARGO_HOME" && !text.starts_with("CARGO_HTTP");
+        if cargo || text.starts_with("LLVM_") || text.starts_with("RUSTC") || text == "RUSTFLAGS" {
+            dist.env_remove(&name);
+        }
+    }
+    let output = dist.args(["xtask", "dist"]).current_dir(root()).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     std::fs::read_to_string(shipped("image")).unwrap()
 });
