@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 use demo::{Place, Trouble, cluster, play};
-use localcluster::node::continue_as_part;
+use localcluster::node::{State, continue_as_part};
 
 /// Name of the local cluster.
 const NAME: &str = "demo";
@@ -44,12 +44,16 @@ fn main() -> ExitCode {
         return code;
     }
     let arguments = Arguments::parse();
+    let is_local = arguments.verb.is_none() && arguments.context.is_empty();
     let result = match arguments.verb {
         Some(Verb::Down) => cluster(NAME).and_then(|node| Ok(node.down()?)),
         None => place(arguments.context, &arguments.image).and_then(play),
     };
     let Err(trouble) = result else { return ExitCode::SUCCESS };
     eprintln!("\ndemo: {trouble}");
+    if is_local && cluster(NAME).is_ok_and(|node| node.state() == State::Ready) {
+        eprintln!("The cluster is left as it is, for a look; `make down` removes it.");
+    }
     ExitCode::FAILURE
 }
 

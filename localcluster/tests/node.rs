@@ -221,7 +221,13 @@ fn network_policies_are_enforced() {
 }
 
 fn side_by_side() {
-    let (one, two) = (Up::named("one"), Up::named("two"));
+    // Two at once bring up one cluster between them.
+    let (one, two) = std::thread::scope(|threads| {
+        let again = threads.spawn(|| localcluster(&["up", "--name", &own("one")]));
+        let (one, two) = (Up::named("one"), Up::named("two"));
+        assert!(again.join().unwrap().status.success());
+        (one, two)
+    });
     one.kubectl(&["create", "namespace", "only-here"]).unwrap();
     assert!(two.kubectl(&["get", "namespace", "only-here"]).unwrap_err().contains("not found"));
     let address = ["get", "node", "node", "-o", "jsonpath={.status.addresses[0].address}"];

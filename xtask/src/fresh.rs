@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
+use crate::dist;
 use crate::shell::{Error, output, root, step};
 
 /// Section of the README whose commands are run in order.
@@ -56,12 +57,34 @@ pub(crate) fn run() -> Result<(), Error> {
     let path = machine.join("root/commands.sh");
     fs::write(&path, script).map_err(|source| Error::File { path, source })?;
     step("the README's commands and the tests, on the fresh machine", enter(&machine))?;
+    same_image(&machine)?;
     step("removing the machine", command("rm", &["-rf", "--one-file-system"], &[&folder]))?;
     println!(
         "\nfresh: all of it worked on a machine with Debian's base, Go and Rust, in {} s",
         begun.elapsed().as_secs()
     );
     Ok(())
+}
+
+/// The same source gives the same image there and here.
+fn same_image(machine: &Path) -> Result<(), Error> {
+    let mut status = command("git", &["status", "--porcelain"], &[]);
+    status.current_dir(root());
+    if !output(status)?.is_empty() {
+        println!("images not compared: what is not committed was not on the fresh machine");
+        return Ok(());
+    }
+    dist::build()?;
+    let image = |repository: &Path| {
+        let path = repository.join("target/dist/image");
+        fs::read_to_string(&path).map_err(|source| Error::File { path, source })
+    };
+    let (there, here) = (image(&machine.join("root/hashinsight"))?, image(&root())?);
+    if there == here {
+        println!("the same image there and here, bit for bit: {here}");
+        return Ok(());
+    }
+    Err(Error::Check(format!("the same source gave {there} on the fresh machine and {here} here")))
 }
 
 /// The shell blocks of the section, one after the other.

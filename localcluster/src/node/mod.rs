@@ -19,10 +19,12 @@ mod policies;
 mod supervisor;
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
+
+use nix::fcntl::{Flock, FlockArg};
 
 use crate::{Error, NodeParts, Programs, Progress, fetch, fetch_helm, fetch_node, say};
 
@@ -149,7 +151,13 @@ impl Node {
     }
 
     fn begin(&self, port: u16, programs: &Programs, parts: &NodeParts) -> Result<(), Error> {
-        if self.state() == State::Starting {
+        let base = self.folder.parent().unwrap_or(&self.folder);
+        fs::create_dir_all(base).map_err(Error::file("create folder", base))?;
+        let folder = File::open(base).map_err(Error::file("open", base))?;
+        // Two that bring up the same cluster: the second waits with the first.
+        let _one_at_a_time = Flock::lock(folder, FlockArg::LockExclusive)
+            .map_err(|(_, errno)| Error::file("lock", base)(errno.into()))?;
+        if matches!(self.state(), State::Starting | State::Ready) {
             return Ok(());
         }
         self.down()?;
