@@ -21,7 +21,9 @@ pub(crate) fn play(stage: &Stage) -> Result<(), Trouble> {
         if board.show(&list) { Ok(()) } else { Err(board.lines.join("\n")) }
     })?;
     stage.kubectl(&["get", "tenants"])?;
-    stage.kubectl(&["get", "resourcequota,networkpolicy,rolebinding", "-n", "tenant-acme"])?;
+    let quota = "-o=custom-columns=QUOTA:.metadata.name,PODS:.spec.hard.pods,CPU:.spec.hard.requests\\.cpu";
+    stage.kubectl(&["get", "resourcequotas", "-n", "tenant-acme", quota])?;
+    stage.kubectl(&["get", "networkpolicies,rolebindings", "-n", "tenant-acme"])?;
     Ok(())
 }
 

@@ -63,12 +63,12 @@ fn download(folder: &Path, packages: &[&str]) -> Result<(), Error> {
 /// Unpacks every package, and brings together what older packages put beside
 /// /usr.
 fn unpack(folder: &Path) -> Result<(), Error> {
-    let (packages, root, log) = (folder.join("packages"), folder.join("root"), folder.join("download.log"));
-    for entry in fs::read_dir(&packages).map_err(Error::file("read folder", &packages))?.flatten() {
-        let mut unpack = Command::new("dpkg-deb");
-        unpack.arg("-x").arg(entry.path()).arg(&root);
-        run(unpack, format!("unpacking {}", entry.file_name().display()), &log, |_| String::new())?;
-    }
+    let (root, log) = (folder.join("root"), folder.join("download.log"));
+    let mut unpack = Command::new("sh");
+    let each =
+        "for package in packages/*.deb; do echo \"${package#packages/}\"; dpkg-deb -x \"$package\" root || exit; done";
+    unpack.current_dir(folder).args(["-c", each]);
+    run(unpack, "unpacking the packages".into(), &log, str::to_owned)?;
     for sub in ["bin", "sbin", "lib"] {
         let from = root.join(sub);
         if from.is_dir() {
