@@ -1,7 +1,7 @@
 //! What every reconcile is handed.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 
@@ -11,18 +11,23 @@ use crate::health::Health;
 use crate::metrics::Metrics;
 
 /// The only source of time. Below the driver, time is a parameter.
-#[derive(Clone, Copy)]
-pub struct Clock(fn() -> Timestamp);
+#[derive(Clone)]
+pub struct Clock(Arc<dyn Fn() -> Timestamp + Send + Sync>);
 
 impl Clock {
     /// The machine's clock.
     #[expect(clippy::disallowed_methods, reason = "the one place that reads it")]
-    pub const fn system() -> Self {
-        Self(Timestamp::now)
+    pub fn system() -> Self {
+        Self(Arc::new(Timestamp::now))
+    }
+
+    /// A clock of a simulation.
+    pub fn simulated(now: impl Fn() -> Timestamp + Send + Sync + 'static) -> Self {
+        Self(Arc::new(now))
     }
 
     /// The time now.
-    pub fn now(self) -> Timestamp {
+    pub fn now(&self) -> Timestamp {
         (self.0)()
     }
 }

@@ -80,16 +80,7 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()> + Send + 'st
     // One backoff only, ours; and it must see every refusal.
     config.default_retry = false;
     let client = Client::try_from(config).map_err(Box::new)?;
-    let metrics = Metrics::new()?;
-    let ctx = Arc::new(Ctx {
-        server: Server::new(client, metrics.clone()),
-        clock: Clock::system(),
-        metrics,
-        health: Health::default(),
-        backoff: Backoff::default(),
-        own_writes: OwnWrites::default(),
-        regions: settings.region_set(),
-    });
+    let ctx = context(&settings, client, Clock::system())?;
     let listener = tokio::net::TcpListener::bind(settings.listen)
         .await
         .map_err(|source| Error::Listen { address: settings.listen, source })?;
@@ -102,7 +93,23 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()> + Send + 'st
     }
 }
 
-async fn lead(
+/// What every reconcile is handed, with nothing in it yet.
+pub fn context(settings: &Settings, client: Client, clock: Clock) -> Result<Arc<Ctx>, Error> {
+    let metrics = Metrics::new()?;
+    Ok(Arc::new(Ctx {
+        server: Server::new(client, metrics.clone()),
+        clock,
+        metrics,
+        health: Health::default(),
+        backoff: Backoff::default(),
+        own_writes: OwnWrites::default(),
+        regions: settings.region_set(),
+    }))
+}
+
+/// Waits for the kinds and the lease, then runs the controllers until `stop`
+/// resolves.
+pub async fn lead(
     settings: Settings,
     ctx: Arc<Ctx>,
     stop: future::Shared<impl Future<Output = ()> + Send + 'static>,

@@ -5,9 +5,11 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says where")]
 #![allow(clippy::disallowed_methods, reason = "tests read files and clocks")]
 
+pub mod fake;
 mod ground;
 mod harness;
 mod operator;
+pub mod sim;
 
 pub use ground::{Ground, Objects};
 pub use harness::{Body, eventually, main, stays};

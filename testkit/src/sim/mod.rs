@@ -1,0 +1,150 @@
+//! Simulation: a controller under a real kube client, the fake server, and
+//! time that passes only when everybody waits. The same every time.
+
+mod campaign;
+mod clock;
+mod masked;
+
+use std::future::Future;
+use std::pin::Pin;
+use std::time::Duration;
+
+use kube::Client;
+use serde_json::Value;
+
+use crate::fake::{Call, Commit, Event, FakeServer, Fault};
+
+pub use campaign::{Crash, Plan, Position, campaign};
+pub use clock::SimClock;
+
+/// Name of the controller's client.
+pub const CONTROLLER: &str = "controller";
+/// Nothing may have changed for this long before the world counts as settled.
+const QUIET: Duration = Duration::from_secs(40);
+/// A world that has not settled by then never will.
+const PATIENCE: Duration = Duration::from_secs(3600);
+/// How long a dead controller takes to come back.
+const RESTART: Duration = Duration::from_secs(1);
+
+type Life = Pin<Box<dyn Future<Output = ()>>>;
+/// Makes the controller: everything it does is one future.
+pub type Start = fn(Client, SimClock) -> Life;
+
+/// What happens, in order; after each the world settles.
+pub struct Scenario {
+    /// Name, as in the command that runs it again.
+    pub name: &'static str,
+    /// What is there before the controller is.
+    pub given: fn(&FakeServer),
+    /// What people do then.
+    pub acts: &'static [fn(&FakeServer)],
+}
+
+/// What came of a run.
+pub struct Outcome {
+    /// What there is in the end, without what no two runs have in common.
+    pub end: Value,
+    /// What happened to each object, in order.
+    pub commits: std::collections::BTreeMap<String, Vec<Event>>,
+    /// Calls of the controller that may change something, in order; leases and
+    /// events left out.
+    pub calls: Vec<String>,
+    /// Commits after a restart in the settled world.
+    pub restless: Vec<String>,
+}
+
+/// Whether a plural is of the machinery and not of the matter.
+fn is_noise(plural: &str) -> bool {
+    matches!(plural, "leases" | "events")
+}
+
+/// Runs the scenario with `fate` deciding over every call that may change
+/// something, leases and events left out.
+pub fn run(
+    crds: &[Value],
+    start: Start,
+    scenario: &Scenario,
+    fate: impl FnMut(usize, &Call<'_>) -> Fault + Send + 'static,
+) -> Outcome {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
+    let local = tokio::task::LocalSet::new();
+    local.block_on(&runtime, play(crds, start, scenario, fate))
+}
+
+async fn play(
+    crds: &[Value],
+    start: Start,
+    scenario: &Scenario,
+    mut fate: impl FnMut(usize, &Call<'_>) -> Fault + Send + 'static,
+) -> Outcome {
+    let clock = SimClock::new();
+    let server = FakeServer::new(crds, clock.written());
+    (scenario.given)(&server);
+    let calls = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let told = std::sync::Arc::clone(&calls);
+    server.on_call(move |call| {
+        if call.client != CONTROLLER || is_noise(&call.request.plural) {
+            return Fault::None;
+        }
+        let mut all = told.lock().unwrap();
+        all.push(call.request.to_string());
+        fate(all.len() - 1, call)
+    });
+    let world = World { server: server.clone(), clock: clock.clone(), start };
+    let living = tokio::task::spawn_local(world.keep_alive());
+    settle(&server, scenario.name).await;
+    for act in scenario.acts {
+        act(&server);
+        settle(&server, scenario.name).await;
+    }
+    let happened = server.history();
+    let end = masked::end(&server);
+    let calls = calls.lock().unwrap().clone();
+    // A settled world stays so, also under a controller that knows nothing.
+    server.heal();
+    server.kill(CONTROLLER);
+    settle(&server, scenario.name).await;
+    let restless = server.history()[happened.len()..].iter().filter(|c| !is_noise(&c.plural)).map(Commit::of).collect();
+    living.abort();
+    Outcome { end, commits: masked::commits(&happened), calls, restless }
+}
+
+/// Who brings the controller up again whenever it dies.
+struct World {
+    server: FakeServer,
+    clock: SimClock,
+    start: Start,
+}
+
+impl World {
+    async fn keep_alive(self) {
+        loop {
+            let life = tokio::task::spawn_local((self.start)(self.server.client(CONTROLLER), self.clock.clone()));
+            self.server.death().await;
+            life.abort();
+            let _ = life.await;
+            tokio::time::sleep(RESTART).await;
+        }
+    }
+}
+
+/// Lets everybody work until nothing changes any more.
+async fn settle(server: &FakeServer, name: &str) {
+    let begun = tokio::time::Instant::now();
+    let quiet = || server.count(|commit| !is_noise(&commit.plural));
+    let (mut before, mut since) = (quiet(), begun);
+    while since.elapsed() < QUIET {
+        server.control();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        let now = quiet();
+        if now != before {
+            (before, since) = (now, tokio::time::Instant::now());
+        }
+        assert!(begun.elapsed() < PATIENCE, "{name} does not settle: {:?}", last(server));
+    }
+}
+
+fn last(server: &FakeServer) -> Vec<String> {
+    let all = server.history();
+    all[all.len().saturating_sub(6)..].iter().map(Commit::of).collect()
+}
