@@ -1,4 +1,4 @@
-.PHONY: demo down dist fresh test test-fast lint gen
+.PHONY: campaign demo down dist fresh test test-fast lint gen
 
 demo:       ## the product on a cluster of its own on this machine; or CONTEXT=name IMAGE=… for one you have
 	cargo build --quiet --locked --package localcluster --package demo
@@ -24,3 +24,7 @@ lint:       ## formatting, lints, layering, dependencies, generated files
 
 gen:        ## write every generated file
 	cargo xtask gen
+
+campaign:   ## longer than a test may be: every 23rd pair of crashes, 300 random sequences on both API servers
+	PAIRS=23 cargo test --locked --package hashinsight-operator --test sim
+	SEEDS=300 cargo test --locked --package testkit --test conformance -- random

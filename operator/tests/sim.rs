@@ -60,14 +60,56 @@ fn delete(server: &FakeServer) {
     server.must(Verb::Delete, &format!("{TENANTS}/acme"), &Value::Null);
 }
 
-const SCENARIOS: [Scenario; 8] = [
-    Scenario { name: "creation", given, acts: &[create] },
+/// What is at a path of an object, and what should be.
+fn expect(server: &FakeServer, object: &str, path: &str, wanted: &Value) -> Result<(), String> {
+    let objects = server.objects();
+    let found = objects.get(object).and_then(|object| object.pointer(path)).unwrap_or(&Value::Null);
+    if found == wanted { Ok(()) } else { Err(format!("{object} {path} is {found}, wanted {wanted}")) }
+}
+
+fn absent(server: &FakeServer, object: &str) -> Result<(), String> {
+    if server.objects().contains_key(object) { Err(format!("{object} is still there")) } else { Ok(()) }
+}
+
+fn ready(server: &FakeServer, reason: &str) -> Result<(), String> {
+    let objects = server.objects();
+    let tenant = objects.get("tenants /acme").ok_or("no tenant")?;
+    let condition = tenant["status"]["conditions"].as_array().into_iter().flatten().find(|c| c["type"] == "Ready");
+    let told = condition.map(|c| c["reason"].clone()).unwrap_or_default();
+    if told != reason {
+        return Err(format!("Ready says {told}, wanted {reason}"));
+    }
+    expect(server, "tenants /acme", "/status/observedGeneration", &tenant["metadata"]["generation"])?;
+    expect(server, "tenantsummaries tenant-acme/summary", "/status/state", &tenant["status"]["state"])
+}
+
+const QUOTA: &str = "resourcequotas tenant-acme/hashinsight";
+const NAMESPACE: &str = "namespaces /tenant-acme";
+const OWNER: &str = "rolebindings tenant-acme/hashinsight-owner";
+const LEVEL: &str = "/metadata/labels/pod-security.kubernetes.io~1enforce";
+const RELEASED: &str = "/metadata/labels/hashinsight.net~1released";
+
+fn provisioned(server: &FakeServer) -> Result<(), String> {
+    ready(server, "Provisioned")?;
+    expect(server, QUOTA, "/spec/hard/pods", &json!("3"))?;
+    expect(server, OWNER, "/subjects/0/name", &json!("ada"))?;
+    expect(server, NAMESPACE, LEVEL, &json!("restricted"))?;
+    expect(server, NAMESPACE, RELEASED, &Value::Null)?;
+    expect(server, "networkpolicies tenant-acme/hashinsight", "/spec/policyTypes/1", &json!("Egress"))
+}
+
+const SCENARIOS: [Scenario; 10] = [
+    Scenario { name: "creation", given, acts: &[create], holds: provisioned },
     Scenario {
         name: "members",
         given,
         acts: &[create, |server| {
             change(server, json!({"members": [{"role": "Investor", "kind": "User", "name": "ivo"}]}));
         }],
+        holds: |server| {
+            absent(server, OWNER)?;
+            expect(server, "rolebindings tenant-acme/hashinsight-investor", "/subjects/0/name", &json!("ivo"))
+        },
     },
     Scenario {
         name: "quotas",
@@ -79,6 +121,10 @@ const SCENARIOS: [Scenario; 8] = [
                 server.must(Verb::Merge, &format!("{PLANS}/standard"), &json!({"spec": {"quotas": {"cpu": "3"}}}));
             },
         ],
+        holds: |server| {
+            expect(server, QUOTA, "/spec/hard/pods", &json!("7"))?;
+            expect(server, QUOTA, "/spec/hard/requests.cpu", &json!("3"))
+        },
     },
     Scenario {
         name: "drift",
@@ -90,6 +136,7 @@ const SCENARIOS: [Scenario; 8] = [
             let label = json!({"metadata": {"labels": {"pod-security.kubernetes.io/enforce": "privileged"}}});
             server.must(Verb::Merge, "v1/namespaces/tenant-acme", &label);
         }],
+        holds: provisioned,
     },
     Scenario {
         name: "suspension",
@@ -101,15 +148,64 @@ const SCENARIOS: [Scenario; 8] = [
                 server.must(Verb::Create, "v1/tenant-acme:pods", &pod);
             },
             |server| change(server, json!({"lifecycle": "Suspended"})),
+        ],
+        holds: |server| {
+            ready(server, "Suspended")?;
+            absent(server, "pods tenant-acme/p")?;
+            expect(server, QUOTA, "/spec/hard/pods", &json!("0"))
+        },
+    },
+    Scenario {
+        name: "resumption",
+        given,
+        acts: &[
+            create,
+            |server| change(server, json!({"lifecycle": "Suspended"})),
             |server| change(server, json!({"lifecycle": "Active"})),
         ],
+        holds: provisioned,
     },
-    Scenario { name: "retention", given, acts: &[create, delete] },
-    Scenario { name: "retaken", given, acts: &[create, delete, create] },
+    Scenario {
+        name: "retention",
+        given,
+        acts: &[create, delete],
+        holds: |server| {
+            expect(server, NAMESPACE, RELEASED, &json!("true"))?;
+            expect(server, NAMESPACE, "/metadata/annotations/hashinsight.net~1claimed-by", &Value::Null)?;
+            ["tenants /acme", OWNER, "tenantsummaries tenant-acme/summary"]
+                .into_iter()
+                .try_for_each(|o| absent(server, o))
+        },
+    },
+    Scenario {
+        name: "retaken",
+        given,
+        acts: &[create, delete, create],
+        holds: |server| {
+            provisioned(server)?;
+            let first = server.history().into_iter().find(|c| c.of() == "tenants /acme").unwrap();
+            let id = hashinsight_crds::names::tenant_id(first.object["metadata"]["uid"].as_str().unwrap());
+            expect(server, "tenants /acme", "/status/id", &json!(id))
+        },
+    },
     Scenario {
         name: "erasure",
         given,
         acts: &[create, |server| change(server, json!({"deletionPolicy": "Erase"})), delete],
+        holds: |server| ["tenants /acme", NAMESPACE, QUOTA].into_iter().try_for_each(|object| absent(server, object)),
+    },
+    Scenario {
+        name: "taken",
+        given: |server| {
+            given(server);
+            let foreign = json!({"metadata": {"name": "tenant-acme"}});
+            server.must(Verb::Create, "v1/namespaces", &foreign);
+        },
+        acts: &[create],
+        holds: |server| {
+            expect(server, NAMESPACE, LEVEL, &Value::Null)?;
+            absent(server, QUOTA)
+        },
     },
 ];
 

@@ -7,6 +7,7 @@ mod dist;
 mod fresh;
 mod generate;
 mod layers;
+mod recall;
 mod shell;
 mod suite;
 mod tools;
@@ -32,6 +33,12 @@ enum Chore {
     Dist,
     /// `make demo` and `make test` on a machine with Debian's base, Go and Rust alone
     Fresh,
+    /// Plant bugs in a copy of the operator and see that the tests catch them
+    Recall {
+        /// Only the first so many
+        #[arg(long)]
+        limit: Option<usize>,
+    },
     /// Everything: lint, then all tests with coverage
     Test,
     /// Tests that need no cluster
@@ -44,6 +51,7 @@ fn main() -> ExitCode {
         Chore::Lint => suite::lint(),
         Chore::Dist => dist::build(),
         Chore::Fresh => fresh::run(),
+        Chore::Recall { limit } => recall::run(limit),
         Chore::Test => suite::all(),
         Chore::TestFast => suite::fast(),
     };

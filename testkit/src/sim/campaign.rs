@@ -59,6 +59,7 @@ pub struct Plan {
 /// were.
 pub fn campaign(crds: &[Value], start: Start, scenario: &Scenario, plan: &Plan) -> usize {
     let reference = run(crds, start, scenario, |_, _| Fault::None);
+    assert_eq!(reference.complaint, None, "{}", scenario.name);
     assert!(reference.restless.is_empty(), "{}: not settled by itself: {:?}", scenario.name, reference.restless);
     let writes = reference.calls.len();
     assert!(writes > 0, "{}: nothing is written", scenario.name);

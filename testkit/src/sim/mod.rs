@@ -38,6 +38,8 @@ pub struct Scenario {
     pub given: fn(&FakeServer),
     /// What people do then.
     pub acts: &'static [fn(&FakeServer)],
+    /// What must be true in the end: complains if it is not.
+    pub holds: fn(&FakeServer) -> Result<(), String>,
 }
 
 /// What came of a run.
@@ -49,13 +51,35 @@ pub struct Outcome {
     /// Calls of the controller that may change something, in order; leases and
     /// events left out.
     pub calls: Vec<String>,
-    /// Commits after a restart in the settled world.
+    /// Commits and calls after a restart in the settled world.
     pub restless: Vec<String>,
+    /// What is not as it must be in the end.
+    pub complaint: Option<String>,
 }
 
-/// Whether a plural is of the machinery and not of the matter.
+/// Plurals of the machinery, not of the matter.
+const NOISE: [&str; 2] = ["leases", "events"];
+
 fn is_noise(plural: &str) -> bool {
-    matches!(plural, "leases" | "events")
+    NOISE.contains(&plural)
+}
+
+/// A run takes a fraction of a second; one that takes this long is a loop in
+/// which no time passes, and nothing in it can end it.
+const WATCHDOG: Duration = Duration::from_secs(120);
+
+/// Ends the process when a run does not end.
+fn watched<T>(name: &'static str, run: impl FnOnce() -> T) -> T {
+    let (over, watching) = std::sync::mpsc::channel::<()>();
+    std::thread::spawn(move || {
+        if watching.recv_timeout(WATCHDOG) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+            localcluster::say(&format!("{name}: an endless loop; no time passes in it\n"));
+            std::process::exit(101);
+        }
+    });
+    let result = run();
+    drop(over);
+    result
 }
 
 /// Runs the scenario with `fate` deciding over every call that may change
@@ -68,7 +92,7 @@ pub fn run(
 ) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let local = tokio::task::LocalSet::new();
-    local.block_on(&runtime, play(crds, start, scenario, fate))
+    watched(scenario.name, || local.block_on(&runtime, play(crds, start, scenario, fate)))
 }
 
 async fn play(
@@ -100,13 +124,18 @@ async fn play(
     let happened = server.history();
     let end = masked::end(&server);
     let calls = calls.lock().unwrap().clone();
+    let complaint = (scenario.holds)(&server).err();
     // A settled world stays so, also under a controller that knows nothing.
     server.heal();
+    let asked = server.audit().len();
     server.kill(CONTROLLER);
     settle(&server, scenario.name).await;
-    let restless = server.history()[happened.len()..].iter().filter(|c| !is_noise(&c.plural)).map(Commit::of).collect();
+    let commits = server.history().split_off(happened.len()).into_iter().filter(|c| !is_noise(&c.plural));
+    let called = server.audit().split_off(asked).into_iter().filter(|call| call.verb.is_mutating());
+    let called = called.map(|call| call.request).filter(|request| !NOISE.iter().any(|noise| request.contains(noise)));
+    let restless = commits.map(|commit| commit.of()).chain(called).collect();
     living.abort();
-    Outcome { end, commits: masked::commits(&happened), calls, restless }
+    Outcome { end, commits: masked::commits(&happened), calls, restless, complaint }
 }
 
 /// Who brings the controller up again whenever it dies.
