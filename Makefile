@@ -25,6 +25,7 @@ lint:       ## formatting, lints, layering, dependencies, generated files
 gen:        ## write every generated file
 	cargo xtask gen
 
-campaign:   ## longer than a test may be: every 23rd pair of crashes, 300 random sequences on both API servers
+campaign:   ## longer than a test may be: every 23rd pair of crashes, 300 random sequences, every planted bug
 	PAIRS=23 cargo test --locked --package hashinsight-operator --test sim
 	SEEDS=300 cargo test --locked --package testkit --test conformance -- random
+	cargo xtask recall

@@ -36,8 +36,11 @@ enum Chore {
     /// Plant bugs in a copy of the operator and see that the tests catch them
     Recall {
         /// Only the first so many
-        #[arg(long)]
-        limit: Option<usize>,
+        #[arg(long, default_value_t = usize::MAX)]
+        limit: usize,
+        /// Only those with these words in their name
+        #[arg(long, default_value = "")]
+        only: String,
     },
     /// Everything: lint, then all tests with coverage
     Test,
@@ -51,7 +54,7 @@ fn main() -> ExitCode {
         Chore::Lint => suite::lint(),
         Chore::Dist => dist::build(),
         Chore::Fresh => fresh::run(),
-        Chore::Recall { limit } => recall::run(limit),
+        Chore::Recall { limit, only } => recall::run(limit, &only),
         Chore::Test => suite::all(),
         Chore::TestFast => suite::fast(),
     };

@@ -150,14 +150,19 @@ const PLANTED: [Planted; 22] = [
     },
 ];
 
-/// Plants each bug, or the first `limit` of them, and runs the tests.
-pub(crate) fn run(limit: Option<usize>) -> Result<(), Error> {
+/// Plants each bug, or the first `limit` of those whose name has `only` in it,
+/// and runs the tests.
+pub(crate) fn run(limit: usize, only: &str) -> Result<(), Error> {
     let begun = Instant::now();
     let source = root().join("target/recall/source");
     copy(&source)?;
-    let chosen = &PLANTED[..limit.unwrap_or(PLANTED.len()).min(PLANTED.len())];
+    let clean = tests(&source, &[]).status().map_err(|source| Error::Spawn { program: "cargo".to_owned(), source })?;
+    if !clean.success() {
+        return Err(Error::Check("recall: the tests fail with nothing planted; run them first".into()));
+    }
     let mut wrong = Vec::new();
-    for planted in chosen {
+    let chosen: Vec<&Planted> = PLANTED.iter().filter(|planted| planted.name.contains(only)).take(limit).collect();
+    for planted in &chosen {
         let caught = with(&source, planted)?;
         let line = match (caught, planted.missed) {
             (true, None) => "caught".to_owned(),

@@ -6,10 +6,12 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::shell::{Error, cargo, root, step};
-use crate::{dist, generate, layers, tools};
+use crate::{dist, generate, layers, recall, tools};
 
 /// Lines of the product that tests must reach, in percent.
 const COVERAGE_MINIMUM: &str = "85";
+/// Planted bugs that are tried in every run; `make campaign` tries all.
+const RECALL_SAMPLE: usize = 2;
 /// Launchers and test ground are counted apart: what they do shows in whether
 /// clusters start.
 const LAUNCHERS: &str = "(demo|localcluster|testkit|xtask)/";
@@ -48,9 +50,11 @@ pub(crate) fn all() -> Result<(), Error> {
     };
     step("coverage of launchers and test ground", report(PRODUCT, &[])?)?;
     let enough = step("coverage of the product", report(LAUNCHERS, &["--fail-under-lines", COVERAGE_MINIMUM])?);
+    println!("\n== planted bugs, a sample");
+    let recalled = recall::run(RECALL_SAMPLE, "");
     println!("\nthe whole took {} s", begun.elapsed().as_secs());
     counts.tell()?;
-    enough
+    recalled.and(enough)
 }
 
 /// Tests that need no cluster.

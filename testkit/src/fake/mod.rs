@@ -211,9 +211,9 @@ impl FakeServer {
         self.0.store().log.clone()
     }
 
-    /// How many of the things that happened are of the kind asked for.
-    pub fn count(&self, of: impl Fn(&Commit) -> bool) -> usize {
-        self.0.store().log.iter().filter(|commit| of(commit)).count()
+    /// What happened after the first `known` things.
+    pub fn news(&self, known: usize) -> Vec<Commit> {
+        self.0.store().log.get(known..).unwrap_or_default().to_vec()
     }
 
     /// Every object there is, by `plural namespace/name`.

@@ -134,8 +134,8 @@ impl Watch {
             return;
         }
         let newest = faults.frozen.get(&self.request.plural).copied().unwrap_or(u64::MAX);
-        let since = self.seen;
-        for commit in store.log.iter().filter(|c| c.revision > since && c.revision <= newest) {
+        let (from, to) = (store.first_after(self.seen), store.first_after(newest));
+        for commit in store.log.get(from..to).unwrap_or_default() {
             self.seen = commit.revision;
             let here = commit.key.0 == self.kind
                 && self.request.namespace.as_ref().is_none_or(|namespace| *namespace == commit.key.1)

@@ -124,6 +124,11 @@ impl Store {
         after
     }
 
+    /// Where in the history that begins which came after `revision`.
+    pub(super) fn first_after(&self, revision: u64) -> usize {
+        self.log.partition_point(|commit| commit.revision <= revision)
+    }
+
     /// The objects of a kind as they were at `revision`.
     pub(super) fn at(&self, kind: usize, revision: u64) -> BTreeMap<Key, Value> {
         let mut objects = BTreeMap::new();

@@ -21,8 +21,12 @@ pub use clock::SimClock;
 pub const CONTROLLER: &str = "controller";
 /// Nothing may have changed for this long before the world counts as settled.
 const QUIET: Duration = Duration::from_secs(40);
+/// The same where calls are refused: longer than any backoff and any resync.
+const QUIET_AFTER_REFUSALS: Duration = Duration::from_secs(700);
 /// A world that has not settled by then never will.
-const PATIENCE: Duration = Duration::from_secs(3600);
+const PATIENCE: Duration = Duration::from_secs(20_000);
+/// How often the world is looked at.
+const STEP: Duration = Duration::from_secs(5);
 /// How long a dead controller takes to come back.
 const RESTART: Duration = Duration::from_secs(1);
 
@@ -90,20 +94,46 @@ pub fn run(
     scenario: &Scenario,
     fate: impl FnMut(usize, &Call<'_>) -> Fault + Send + 'static,
 ) -> Outcome {
+    simulate(crds, start, scenario, QUIET, |_, _| {}, fate)
+}
+
+/// The same, in a world that `prepare` has made worse; settling takes as long
+/// as backoffs may.
+pub fn run_in(
+    crds: &[Value],
+    start: Start,
+    scenario: &Scenario,
+    prepare: impl FnOnce(&FakeServer, &SimClock),
+    fate: impl FnMut(usize, &Call<'_>) -> Fault + Send + 'static,
+) -> Outcome {
+    simulate(crds, start, scenario, QUIET_AFTER_REFUSALS, prepare, fate)
+}
+
+fn simulate(
+    crds: &[Value],
+    start: Start,
+    scenario: &Scenario,
+    quiet: Duration,
+    prepare: impl FnOnce(&FakeServer, &SimClock),
+    fate: impl FnMut(usize, &Call<'_>) -> Fault + Send + 'static,
+) -> Outcome {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
     let local = tokio::task::LocalSet::new();
-    watched(scenario.name, || local.block_on(&runtime, play(crds, start, scenario, fate)))
+    watched(scenario.name, || local.block_on(&runtime, play(crds, start, scenario, quiet, prepare, fate)))
 }
 
 async fn play(
     crds: &[Value],
     start: Start,
     scenario: &Scenario,
+    quiet: Duration,
+    prepare: impl FnOnce(&FakeServer, &SimClock),
     mut fate: impl FnMut(usize, &Call<'_>) -> Fault + Send + 'static,
 ) -> Outcome {
     let clock = SimClock::new();
     let server = FakeServer::new(crds, clock.written());
     (scenario.given)(&server);
+    prepare(&server, &clock);
     let calls = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let told = std::sync::Arc::clone(&calls);
     server.on_call(move |call| {
@@ -116,10 +146,10 @@ async fn play(
     });
     let world = World { server: server.clone(), clock: clock.clone(), start };
     let living = tokio::task::spawn_local(world.keep_alive());
-    settle(&server, scenario.name).await;
+    settle(&server, scenario.name, quiet).await;
     for act in scenario.acts {
         act(&server);
-        settle(&server, scenario.name).await;
+        settle(&server, scenario.name, quiet).await;
     }
     let happened = server.history();
     let end = masked::end(&server);
@@ -129,7 +159,7 @@ async fn play(
     server.heal();
     let asked = server.audit().len();
     server.kill(CONTROLLER);
-    settle(&server, scenario.name).await;
+    settle(&server, scenario.name, quiet).await;
     let commits = server.history().split_off(happened.len()).into_iter().filter(|c| !is_noise(&c.plural));
     let called = server.audit().split_off(asked).into_iter().filter(|call| call.verb.is_mutating());
     let called = called.map(|call| call.request).filter(|request| !NOISE.iter().any(|noise| request.contains(noise)));
@@ -158,16 +188,16 @@ impl World {
 }
 
 /// Lets everybody work until nothing changes any more.
-async fn settle(server: &FakeServer, name: &str) {
+async fn settle(server: &FakeServer, name: &str, quiet: Duration) {
     let begun = tokio::time::Instant::now();
-    let quiet = || server.count(|commit| !is_noise(&commit.plural));
-    let (mut before, mut since) = (quiet(), begun);
-    while since.elapsed() < QUIET {
+    let (mut known, mut since) = (server.history().len(), begun);
+    while since.elapsed() < quiet {
         server.control();
-        tokio::time::sleep(Duration::from_secs(1)).await;
-        let now = quiet();
-        if now != before {
-            (before, since) = (now, tokio::time::Instant::now());
+        tokio::time::sleep(STEP).await;
+        let news = server.news(known);
+        known += news.len();
+        if news.iter().any(|commit| !is_noise(&commit.plural)) {
+            since = tokio::time::Instant::now();
         }
         assert!(begun.elapsed() < PATIENCE, "{name} does not settle: {:?}", last(server));
     }
