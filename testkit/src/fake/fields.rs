@@ -49,13 +49,7 @@ fn collect<'a>(value: &'a Value, path: &mut Path, names: &mut Vec<&'a str>, sche
             if inner.is_empty() {
                 fields.insert(path.clone());
             }
-            for (key, value) in inner {
-                path.push(format!("f:{key}"));
-                names.push(key);
-                collect(value, path, names, schema, fields);
-                names.pop();
-                path.pop();
-            }
+            collect_below(inner, path, names, schema, fields);
         }
         Value::Array(items) => match schema.list_type(names) {
             ListType::Atomic => {
@@ -66,13 +60,7 @@ fn collect<'a>(value: &'a Value, path: &mut Path, names: &mut Vec<&'a str>, sche
                     path.push(item_step(item, &list_type));
                     fields.insert(path.clone());
                     if let Some(inner) = item.as_object().filter(|_| !schema.is_atomic_map(names)) {
-                        for (key, value) in inner {
-                            path.push(format!("f:{key}"));
-                            names.push(key);
-                            collect(value, path, names, schema, fields);
-                            names.pop();
-                            path.pop();
-                        }
+                        collect_below(inner, path, names, schema, fields);
                     }
                     path.pop();
                 }
@@ -81,6 +69,22 @@ fn collect<'a>(value: &'a Value, path: &mut Path, names: &mut Vec<&'a str>, sche
         _ => {
             fields.insert(path.clone());
         }
+    }
+}
+
+fn collect_below<'a>(
+    inner: &'a Map<String, Value>,
+    path: &mut Path,
+    names: &mut Vec<&'a str>,
+    schema: &Schema,
+    fields: &mut Fields,
+) {
+    for (key, value) in inner {
+        path.push(format!("f:{key}"));
+        names.push(key);
+        collect(value, path, names, schema, fields);
+        names.pop();
+        path.pop();
     }
 }
 
