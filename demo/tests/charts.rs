@@ -107,7 +107,7 @@ fn toggles_do_what_they_say() {
 fn the_image_is_asked_for_by_digest_when_there_is_one() {
     let digest = format!("sha256:{}", "a".repeat(64));
     let by_digest = rendered(OPERATOR, &[&format!("--set=image.digest={digest}")]).unwrap();
-    assert!(by_digest.contains(&format!("image: \"hashinsight/operator@{digest}\"")), "{by_digest}");
+    assert!(by_digest.contains(&format!("image: \"hashinsight.net/operator@{digest}\"")), "{by_digest}");
     let neither = refused(OPERATOR, &["--set-string=image.tag="]);
     assert!(neither.contains("image.digest is not set") && neither.contains("make dist"), "{neither}");
 }

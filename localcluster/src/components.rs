@@ -46,6 +46,8 @@ const ENVOY_PROGRAM: &str = "wheel/envoy/_bin/envoy";
 /// The libraries Envoy is linked with, in libc6.
 const ENVOY_LIBRARIES: [&str; 6] =
     ["libc.so.6", "libm.so.6", "librt.so.1", "libdl.so.2", "libpthread.so.0", "ld-linux-x86-64.so.2"];
+/// Where the names of a node's own images begin: no registry is asked for them.
+const IMAGES: &str = "localcluster.internal";
 /// Debian packages an API server needs.
 const API_PACKAGES: [&str; 1] = ["etcd-server"];
 /// Debian packages a node needs, with the libraries a small system lacks.
@@ -204,7 +206,7 @@ fn gateway() -> Module {
 
 /// The archives of the images every cluster has.
 fn images(dns: &Path, prometheus: &Path, gateway: &Path, envoy: &Path) -> Result<PathBuf, Error> {
-    let named = |name: &str| format!("docker.io/localcluster/{name}:1");
+    let named = |name: &str| format!("{IMAGES}/{name}:1");
     let plain = |name, folder: &Path| Image::of(named(name), folder.join("bin").join(name));
     let mut proxy = Image::of(named("envoy"), envoy.join(ENVOY_PROGRAM));
     for library in ENVOY_LIBRARIES {
@@ -220,7 +222,7 @@ fn images(dns: &Path, prometheus: &Path, gateway: &Path, envoy: &Path) -> Result
     let own = ["pause", "coredns", "reach"].map(|name| plain(name, dns));
     let all: Vec<Image> = own.into_iter().chain([plain("prometheus", prometheus), manager, proxy]).collect();
     let sources = [dns, prometheus, gateway, envoy].map(|folder| folder.display().to_string());
-    let key = hash(&[&["as OCI layouts"], &sources.each_ref().map(String::as_str)[..]].concat());
+    let key = hash(&[&["as OCI layouts", IMAGES], &sources.each_ref().map(String::as_str)[..]].concat());
     component("images", &key, |folder| {
         let progress = Progress::begin("writing the images of a node");
         for image in &all {

@@ -21,7 +21,7 @@ const BIN: &str = "usr/local/bin";
 
 /// An image to be written.
 pub struct Image {
-    /// Whole name with tag, such as `docker.io/hashinsight/operator:0.1.0`.
+    /// Whole name with tag, such as `hashinsight.net/operator:0.1.0`.
     pub name: String,
     /// The program it runs; it goes to `/usr/local/bin`.
     pub program: PathBuf,
@@ -145,7 +145,7 @@ mod tests {
     fn written(folder: &Path, content: &str, archive: &str) -> (String, Vec<u8>) {
         let program = folder.join("program");
         fs::write(&program, content).unwrap();
-        let mut image = Image::of("docker.io/test/program:1", &program);
+        let mut image = Image::of("test.internal/program:1", &program);
         image.files.push(("/lib/thing.so".to_owned(), program));
         image.scratch.push("/tmp".to_owned());
         let digest = image.write(&folder.join(archive)).unwrap();

@@ -120,7 +120,7 @@ fn a_node_runs_pods_and_shows_their_logs() {
     let up = Up::named("pods");
     let nodes = up.kubectl(&["get", "nodes", "--no-headers"]).unwrap();
     assert!(nodes.starts_with("node ") && nodes.contains(" Ready ") && nodes.contains("v1.37.2"), "{nodes}");
-    up.kubectl(&["create", "deployment", "rest", "--image=localcluster/pause:1", "--replicas=3"]).unwrap();
+    up.kubectl(&["create", "deployment", "rest", "--image=localcluster.internal/pause:1", "--replicas=3"]).unwrap();
     up.kubectl(&["rollout", "status", "deployment/rest", "--timeout=60s"]).unwrap();
     // Through the API server to the kubelet, and to a pod's own address.
     let log = eventually("a log", || up.kubectl(&["-n", "kube-system", "logs", "deployment/coredns"]));
@@ -139,7 +139,7 @@ fn a_node_runs_pods_and_shows_their_logs() {
     let archive = PathBuf::from(parts.lines().last().unwrap()).join("pause.tar");
     let loaded = localcluster(&["images", "--name", &own("pods"), archive.to_str().unwrap()]);
     let listed = String::from_utf8(loaded.stdout).unwrap();
-    let by_digest = listed.lines().find(|line| line.starts_with("docker.io/localcluster/pause@sha256:")).unwrap();
+    let by_digest = listed.lines().find(|line| line.starts_with("localcluster.internal/pause@sha256:")).unwrap();
     up.kubectl(&["run", "by-digest", "--image", by_digest, "--image-pull-policy=Never"]).unwrap();
     up.kubectl(&["wait", "--for=condition=Ready", "pod/by-digest", "--timeout=60s"]).unwrap();
     // Prometheus scrapes what asks for it.
@@ -180,7 +180,7 @@ fn network_policies_are_enforced() {
     let reach = |from: &str, to: &str| up.kubectl(&["-n", from, "exec", "client", "--", "reach", to]);
     for namespace in ["one", "two"] {
         up.kubectl(&["create", "namespace", namespace]).unwrap();
-        let run = ["-n", namespace, "run", "--image=localcluster/reach:1", "--image-pull-policy=Never"];
+        let run = ["-n", namespace, "run", "--image=localcluster.internal/reach:1", "--image-pull-policy=Never"];
         up.kubectl(&[&run[..], &["server", "--expose", "--port=7000", "--", "serve", "7000"]].concat()).unwrap();
         up.kubectl(&[&run[..], &["client", "--", "serve", "7001"]].concat()).unwrap();
         up.kubectl(&["-n", namespace, "wait", "--for=condition=Ready", "pods", "--all", "--timeout=60s"]).unwrap();
@@ -208,7 +208,7 @@ fn network_policies_are_enforced() {
     eventually("who is let in is in", || reach("two", server));
     refused("one");
     // A pod that comes later is refused as well.
-    let late = ["-n", "one", "run", "late", "--image=localcluster/reach:1", "--image-pull-policy=Never"];
+    let late = ["-n", "one", "run", "late", "--image=localcluster.internal/reach:1", "--image-pull-policy=Never"];
     up.kubectl(&[&late[..], &["--", "serve", "7000"]].concat()).unwrap();
     up.kubectl(&["-n", "one", "wait", "--for=condition=Ready", "pod/late", "--timeout=60s"]).unwrap();
     let address = up.kubectl(&["-n", "one", "get", "pod", "late", "-o", "jsonpath={.status.podIP}"]).unwrap();

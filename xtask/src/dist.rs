@@ -10,7 +10,7 @@ use localcluster::Image;
 use crate::shell::{Error, cargo, output, root, step};
 
 /// The chart's default repository.
-const REPOSITORY: &str = "hashinsight/operator";
+const REPOSITORY: &str = "hashinsight.net/operator";
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Namespace the plain YAML installs into.
 const NAMESPACE: &str = "hashinsight-system";
@@ -20,7 +20,7 @@ pub(crate) fn build() -> Result<(), Error> {
     let folder = root().join("target/dist");
     recreate(&folder)?;
     let version = env!("CARGO_PKG_VERSION");
-    let image = Image::of(format!("docker.io/{REPOSITORY}:{version}"), static_binary()?);
+    let image = Image::of(format!("{REPOSITORY}:{version}"), static_binary()?);
     let digest = image.write(&folder.join("hashinsight-operator.tar"))?;
     let helm = localcluster::fetch_helm()?;
     let operator = package(&helm, &folder, "hashinsight", &digest)?;

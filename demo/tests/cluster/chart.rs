@@ -50,7 +50,7 @@ fn pod(namespace: &str) -> String {
     format!(
         "apiVersion: v1\nkind: Pod\nmetadata: {{name: reach, namespace: {namespace}, labels: {{app: reach}}}}\n\
          spec:\n  securityContext: {{runAsNonRoot: true, seccompProfile: {{type: RuntimeDefault}}}}\n\
-         \x20 containers:\n  - {{name: reach, image: \"localcluster/reach:1\", imagePullPolicy: Never, args: [serve, \"7000\"],\n\
+         \x20 containers:\n  - {{name: reach, image: \"localcluster.internal/reach:1\", imagePullPolicy: Never, args: [serve, \"7000\"],\n\
          \x20     securityContext: {{allowPrivilegeEscalation: false, capabilities: {{drop: [ALL]}}}}}}\n"
     )
 }

@@ -106,7 +106,7 @@ fn containerd_settings(folder: &Path) -> String {
         "version = 2\nroot = \"{folder}/containerd\"\nstate = \"/run/containerd\"\n\
          [grpc]\naddress = \"/run/containerd/containerd.sock\"\n\
          [plugins.\"io.containerd.internal.v1.opt\"]\npath = \"{folder}/containerd/opt\"\n\
-         [plugins.\"io.containerd.grpc.v1.cri\"]\nsandbox_image = \"localcluster/pause:1\"\nrestrict_oom_score_adj = true\n\
+         [plugins.\"io.containerd.grpc.v1.cri\"]\nsandbox_image = \"localcluster.internal/pause:1\"\nrestrict_oom_score_adj = true\n\
          [plugins.\"io.containerd.grpc.v1.cri\".cni]\nbin_dir = \"/usr/lib/cni\"\nconf_dir = \"{folder}/cni\"\n\
          [plugins.\"io.containerd.grpc.v1.cri\".containerd]\nsnapshotter = \"overlayfs\"\n\
          [plugins.\"io.containerd.grpc.v1.cri\".containerd.runtimes.runc]\nruntime_type = \"io.containerd.runc.v2\"\n",

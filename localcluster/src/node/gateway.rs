@@ -10,7 +10,7 @@ use super::supervisor::{apply, run};
 use crate::Error;
 
 /// Image of Envoy Gateway.
-const IMAGE: &str = "localcluster/envoy-gateway:1";
+const IMAGE: &str = "localcluster.internal/envoy-gateway:1";
 const CLASS: &str = include_str!("../../manifests/gateway.yaml");
 
 /// Installs everything; returns when Envoy Gateway is ready.
