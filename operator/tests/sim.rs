@@ -21,10 +21,15 @@ const PLANS: &str = "hashinsight.net/v1alpha1/tenantplans";
 
 fn start(client: Client, clock: SimClock) -> std::pin::Pin<Box<dyn Future<Output = ()>>> {
     Box::pin(async move {
-        let settings = Settings::parse_from(["operator", "--identity", "sim"]);
-        let ctx = context(&settings, client, Clock::simulated(move || clock.now())).unwrap();
-        let stop = futures::FutureExt::shared(std::future::pending::<()>());
-        let _ = Box::pin(lead(settings, Arc::clone(&ctx), stop)).await;
+        // A replica that loses its lease exits, and is started anew.
+        loop {
+            let settings = Settings::parse_from(["operator", "--identity", "sim"]);
+            let clock = clock.clone();
+            let ctx = context(&settings, client.clone(), Clock::simulated(move || clock.now())).unwrap();
+            let stop = futures::FutureExt::shared(std::future::pending::<()>());
+            let _ = Box::pin(lead(settings, Arc::clone(&ctx), stop)).await;
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
     })
 }
 
@@ -237,6 +242,30 @@ fn crashed_at_every_write_it_ends_as_if_nothing_had_been() {
     });
     localcluster::say(&format!("{runs} runs\n"));
     assert!(runs > 300 || only.is_some(), "{runs} runs");
+}
+
+#[test]
+fn a_lost_lease_is_waited_out_and_nothing_is_lost() {
+    let stolen = Scenario {
+        name: "stolen",
+        given,
+        acts: &[create, |server| {
+            let lease = "coordination.k8s.io/v1/hashinsight-system:leases/hashinsight-operator";
+            server.must(Verb::Merge, lease, &json!({"spec": {"holderIdentity": "another"}}));
+            change(server, json!({"quotas": {"pods": 9}}));
+        }],
+        holds: |server| {
+            ready(server, "Provisioned")?;
+            expect(server, QUOTA, "/spec/hard/pods", &json!("9"))?;
+            let lease = "leases hashinsight-system/hashinsight-operator";
+            expect(server, lease, "/spec/holderIdentity", &json!("sim"))?;
+            // Taken at first, and again once the other had let it run out.
+            expect(server, lease, "/spec/leaseTransitions", &json!(2))
+        },
+    };
+    let outcome = run_in(&crds(), start, &stolen, |_, _| {}, |_, _| Fault::None);
+    assert_eq!(outcome.complaint, None);
+    assert!(outcome.restless.is_empty(), "{:?}", outcome.restless);
 }
 
 /// Numbers that are the same for the same seed, everywhere.
