@@ -70,20 +70,20 @@ pub fn cluster(name: &str) -> Result<Node, Trouble> {
 impl Stage {
     /// Brings the local cluster up, or proves the given one fit.
     pub fn at(place: Place) -> Result<Self, Trouble> {
+        if let Place::Local(name) = &place {
+            // First of all: it says at once when we may not.
+            let node = cluster(name)?;
+            node.up(0)?;
+            // The very image that is shipped, known without a registry.
+            ship()?;
+            node.load(&root().join("target/dist/hashinsight-operator.tar"))?;
+            say(&format!(
+                "   cluster {name}: Kubernetes with one node, DNS, Prometheus and a gateway, on this machine alone\n"
+            ));
+        }
         let stage = Self { place, kubectl: fetch()?.kubernetes("kubectl"), helm: fetch_helm()? };
-        match &stage.place {
-            Place::Local(name) => {
-                let node = cluster(name)?;
-                node.up(0)?;
-                // The very image that is shipped, known without a registry.
-                // The very image that is shipped, known without a registry.
-                ship()?;
-                node.load(&root().join("target/dist/hashinsight-operator.tar"))?;
-                say(&format!(
-                    "   cluster {name}: Kubernetes with one node, DNS, Prometheus and a gateway, on this machine alone\n"
-                ));
-            }
-            Place::Given { context, .. } => given::check(&stage, context)?,
+        if let Place::Given { context, .. } = &stage.place {
+            given::check(&stage, context)?;
         }
         Ok(stage)
     }

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use localcluster::Image;
 
-use crate::shell::{Error, cargo, output, root, step};
+use crate::shell::{Error, output, plain_cargo, root, step};
 
 /// The chart's default repository.
 const REPOSITORY: &str = "hashinsight.net/operator";
@@ -48,11 +48,9 @@ fn static_binary() -> Result<PathBuf, Error> {
         vec!["-Ctarget-feature=+crt-static".to_owned(), format!("--remap-path-prefix={}=/src", root().display())];
     flags.extend(home.map(|home| format!("--remap-path-prefix={}=/cargo", home.display())));
     let target = root().join("target");
-    let mut build = cargo(&["build", "--release", "--locked", "--package", "hashinsight-operator", "--target", TARGET]);
+    let mut build =
+        plain_cargo(&["build", "--release", "--locked", "--package", "hashinsight-operator", "--target", TARGET]);
     build.arg("--target-dir").arg(&target).env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
-    for name in ["RUSTFLAGS", "RUSTC_WRAPPER", "RUSTC_WORKSPACE_WRAPPER", "LLVM_PROFILE_FILE"] {
-        build.env_remove(name);
-    }
     step("the operator, as one static program", build)?;
     Ok(target.join(TARGET).join("release/hashinsight-operator"))
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-use crate::shell::{Error, output, root};
+use crate::shell::{Error, output, plain_cargo, root};
 
 /// A planted bug.
 struct Planted {
@@ -199,27 +199,10 @@ fn with(source: &Path, planted: &Planted) -> Result<bool, Error> {
 }
 
 fn tests(source: &Path, more: &[&str]) -> Command {
-    let mut cargo = Command::new("cargo");
-    for (name, _) in std::env::vars_os() {
-        let text = name.to_string_lossy();
-        if text.starts_with("CARGO_") && text != "CARGO_HOME" || text.starts_with("LLVM_") || text == "RUSTFLAGS" {
-            cargo.env_remove(&name);
-        }
-    }
+    let mut cargo = plain_cargo(&["test", "--quiet", "--locked", "--package", "hashinsight-operator"]);
     cargo
         .current_dir(source)
-        .args([
-            "test",
-            "--quiet",
-            "--locked",
-            "--package",
-            "hashinsight-operator",
-            "--lib",
-            "--test",
-            "planner",
-            "--test",
-            "sim",
-        ])
+        .args(["--lib", "--test", "planner", "--test", "sim"])
         .args(more)
         .env("CARGO_TARGET_DIR", root().join("target/recall/build"))
         // Warnings are to be expected here.

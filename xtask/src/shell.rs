@@ -38,6 +38,19 @@ pub(crate) fn cargo(arguments: &[&str]) -> Command {
     cargo
 }
 
+/// cargo without what a caller's coverage run or flags would make of the build.
+pub(crate) fn plain_cargo(arguments: &[&str]) -> Command {
+    let mut cargo = cargo(arguments);
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        let of_cargo = text.starts_with("CARGO_") && text != "CARGO_HOME" && !text.starts_with("CARGO_HTTP");
+        if of_cargo || text.starts_with("LLVM_") || text.starts_with("RUSTC") || text == "RUSTFLAGS" {
+            cargo.env_remove(&name);
+        }
+    }
+    cargo
+}
+
 /// Runs a step with its output shown; a failure is a check that said no.
 pub(crate) fn step(name: &str, mut command: Command) -> Result<(), Error> {
     println!("\n== {name}");

@@ -30,6 +30,10 @@ pub fn plays_by_kubeconfig_alone() {
     refused(&context, "", "make dist");
     refused(&context, "no image", "is no image reference");
     refused("", &IMAGE, "CONTEXT=name");
+    let mut nobody = Command::new("setpriv");
+    nobody.args(["--reuid=65534", "--clear-groups", env!("CARGO_BIN_EXE_demo")]).env("HOME", "/nonexistent");
+    let told = String::from_utf8_lossy(&nobody.output().unwrap().stderr).into_owned();
+    assert!(told.contains("needs root"), "before anything is built: {told}");
     let closed = text.lines().map(|line| match line.split_once("https://127.0.0.1:") {
         Some((before, rest)) => {
             format!("{before}https://127.0.0.1:1{}", rest.trim_start_matches(|c: char| c.is_ascii_digit()))
