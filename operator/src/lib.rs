@@ -5,6 +5,7 @@
 //! Reading order: [`run`](run::run) wires everything, `driver` runs one
 //! reconcile, `tenant` is the controller to learn from.
 
+pub mod admission;
 pub mod api;
 pub mod backoff;
 pub mod ctx;

@@ -84,12 +84,26 @@ fn system_grants() -> Vec<Grant> {
     ]
 }
 
+impl Grant {
+    /// As rules name it: `tenants` or `tenants/status`.
+    fn resource(&self) -> String {
+        match self.subresource {
+            Some(subresource) => format!("{}/{subresource}", self.kind.plural),
+            None => self.kind.plural.to_owned(),
+        }
+    }
+}
+
+/// Group and resource of everything the operator may write in the whole
+/// cluster; admission confines these writes.
+pub fn writable() -> Vec<(&'static str, String)> {
+    let writes = |verb: &&str| ["create", "update", "patch", "delete", "deletecollection"].contains(verb);
+    let grants = cluster_grants();
+    grants.iter().filter(|g| g.verbs.iter().any(writes)).map(|g| (g.kind.group, g.resource())).collect()
+}
+
 fn rule(grant: &Grant) -> Value {
-    let resource = match grant.subresource {
-        Some(subresource) => format!("{}/{subresource}", grant.kind.plural),
-        None => grant.kind.plural.to_owned(),
-    };
-    let mut rule = json!({"apiGroups": [grant.kind.group], "resources": [resource], "verbs": grant.verbs});
+    let mut rule = json!({"apiGroups": [grant.kind.group], "resources": [grant.resource()], "verbs": grant.verbs});
     if !grant.names.is_empty() {
         rule["resourceNames"] = json!(grant.names);
     }

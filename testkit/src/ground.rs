@@ -50,6 +50,28 @@ impl Ground {
         }
     }
 
+    /// Waits until our admission policies are enforced, a moment after they are
+    /// stored, and checks that the server found no fault in their types.
+    pub async fn admission_in_force(&self) {
+        for policy in self.admin.list("ValidatingAdmissionPolicy", None).await.unwrap() {
+            let name = policy["metadata"]["name"].as_str().unwrap();
+            let checked = |policy: &Value| policy["status"]["observedGeneration"] == policy["metadata"]["generation"];
+            let policy = self.admin.until(&format!("ValidatingAdmissionPolicy/{name}"), checked).await;
+            assert_eq!(policy["status"]["typeChecking"]["expressionWarnings"], Value::Null, "{name}");
+        }
+        // The last of the set: they come into force in the order they are stored.
+        let probe = json!({"metadata": {"annotations": {"hashinsight.net/bundle-version": null}}});
+        let dry = PatchParams { dry_run: true, ..PatchParams::default() };
+        let (crds, name) = self.admin.at("CustomResourceDefinition/tenants.hashinsight.net");
+        eventually("admission policies in force", Duration::from_secs(20), || async {
+            match crds.patch(name, &dry, &Patch::Merge(&probe)).await {
+                Ok(_) => Err("a CRD without a version was accepted".to_owned()),
+                Err(_) => Ok(()),
+            }
+        })
+        .await;
+    }
+
     /// Objects as `user` in `groups` sees them.
     pub async fn as_user(&self, user: &str, groups: &[&str]) -> Objects {
         Objects(client(&self.cluster.kubeconfig_for(user, groups).unwrap()).await)
@@ -94,8 +116,10 @@ async fn client(kubeconfig: &std::path::Path) -> Client {
 #[derive(Clone)]
 pub struct Objects(pub Client);
 
+const ADMISSION: &str = "admissionregistration.k8s.io";
+
 /// Kinds tests speak of: (kind, group, version, plural).
-const KINDS: [(&str, &str, &str, &str); 17] = [
+const KINDS: [(&str, &str, &str, &str); 23] = [
     ("Tenant", "hashinsight.net", "v1alpha1", "tenants"),
     ("TenantPlan", "hashinsight.net", "v1alpha1", "tenantplans"),
     ("TenantSummary", "hashinsight.net", "v1alpha1", "tenantsummaries"),
@@ -104,6 +128,10 @@ const KINDS: [(&str, &str, &str, &str); 17] = [
     ("Pod", "", "v1", "pods"),
     ("ConfigMap", "", "v1", "configmaps"),
     ("ServiceAccount", "", "v1", "serviceaccounts"),
+    ("Service", "", "v1", "services"),
+    ("Endpoints", "", "v1", "endpoints"),
+    ("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices"),
+    ("Probe", "hashinsight.net", "v1alpha1", "probes"),
     ("ResourceQuota", "", "v1", "resourcequotas"),
     ("LimitRange", "", "v1", "limitranges"),
     ("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies"),
@@ -112,6 +140,8 @@ const KINDS: [(&str, &str, &str, &str); 17] = [
     ("ClusterRole", "rbac.authorization.k8s.io", "v1", "clusterroles"),
     ("ClusterRoleBinding", "rbac.authorization.k8s.io", "v1", "clusterrolebindings"),
     ("Lease", "coordination.k8s.io", "v1", "leases"),
+    ("ValidatingAdmissionPolicy", ADMISSION, "v1", "validatingadmissionpolicies"),
+    ("ValidatingAdmissionPolicyBinding", ADMISSION, "v1", "validatingadmissionpolicybindings"),
     ("CustomResourceDefinition", "apiextensions.k8s.io", "v1", "customresourcedefinitions"),
 ];
 
@@ -176,8 +206,32 @@ impl Objects {
 
     /// Merge-patches the status of the object at `path`.
     pub async fn merge_status(&self, path: &str, change: Value) -> Result<Value, kube::Error> {
+        self.merge_at(path, Some("status"), change).await
+    }
+
+    /// Merge-patches the object at `path`, or a subresource of it.
+    pub async fn merge_at(&self, path: &str, subresource: Option<&str>, change: Value) -> Result<Value, kube::Error> {
         let (api, name) = self.at(path);
-        api.patch_status(name, &PatchParams::default(), &Patch::Merge(&change)).await.map(|object| json!(object))
+        let (params, patch) = (PatchParams::default(), Patch::Merge(&change));
+        match subresource {
+            None => api.patch(name, &params, &patch).await,
+            Some(subresource) => api.patch_subresource(subresource, name, &params, &patch).await,
+        }
+        .map(|object| json!(object))
+    }
+
+    /// Replaces a subresource of the object at `path`.
+    pub async fn replace_at(&self, path: &str, subresource: &str, object: &Value) -> Result<Value, kube::Error> {
+        let (api, name) = self.at(path);
+        let object: DynamicObject = serde_json::from_value(object.clone()).unwrap();
+        let replaced = api.replace_subresource(subresource, name, &PostParams::default(), &object).await?;
+        Ok(json!(replaced))
+    }
+
+    /// Deletes all objects of `kind` in `namespace`.
+    pub async fn delete_all(&self, kind: &str, namespace: &str) -> Result<(), kube::Error> {
+        let everything = ListParams::default();
+        self.api(kind, Some(namespace)).delete_collection(&DeleteParams::default(), &everything).await.map(drop)
     }
 
     /// Deletes the object at `path`.

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use std::path::PathBuf;
 
 use hashinsight_crds::{Reason, schema};
-use hashinsight_operator::rbac;
+use hashinsight_operator::{admission, rbac};
 use serde_json::{Value, json};
 
 use crate::shell::{Error, root};
@@ -24,6 +24,7 @@ fn files() -> Result<Vec<(PathBuf, String)>, Error> {
         .collect();
     all.push((root().join("operator/rbac.yaml"), permissions()?));
     all.push((root().join("charts/hashinsight/templates/rbac.yaml"), chart::permissions()?));
+    all.push((root().join("charts/hashinsight/templates/admission.yaml"), chart::admission()?));
     all.push((root().join("charts/hashinsight-defaults/values.schema.json"), chart::plans_schema()?));
     all.push((root().join("docs/reference.md"), reference()?));
     Ok(all)
@@ -98,6 +99,7 @@ fn reference() -> Result<String, Error> {
         let _ = writeln!(text, "| `{reason}` | {meaning} | {next} |");
     }
     let _ = write!(text, "\n## Permissions of the operator\n\n{}", rbac::table());
+    let _ = write!(text, "\n## Admission\n\n{}", admission::table());
     Ok(text)
 }
 

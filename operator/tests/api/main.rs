@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says where")]
 #![allow(clippy::disallowed_methods, reason = "tests read files and clocks")]
 
+mod admission;
 mod alone;
 mod deletion;
 mod drift;
@@ -32,6 +33,15 @@ fn main() -> ExitCode {
     testkit::main(
         || Stage::shared().boxed(),
         &tests![
+            admission::a_tenant_s_namespace_keeps_its_marks,
+            admission::nobody_takes_the_prefix_or_poses_as_a_tenant,
+            admission::what_bounds_a_tenant_is_the_operator_s,
+            admission::services_of_a_tenant_lead_nowhere_else,
+            admission::our_kinds_live_where_they_are_for,
+            admission::erasing_needs_its_verb,
+            admission::a_stolen_token_of_the_operator_stays_in_tenants_namespaces,
+            admission::crds_go_forward_only,
+            admission::with_the_operator_down_unrelated_writes_succeed,
             alone::a_missing_permission_is_named_and_heals_by_itself,
             alone::an_unreadable_object_blocks_nobody_else,
             alone::killed_again_and_again_it_still_converges,

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use hashinsight_operator::{admission, rbac};
 use serde_json::{Value, json};
 use testkit::{Ground, Objects, Operator, eventually};
 
@@ -39,9 +40,11 @@ impl Stage {
             .apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}}))
             .await
             .unwrap();
-        for object in hashinsight_operator::rbac::objects(SYSTEM) {
+        let (rights, policies) = (rbac::objects(SYSTEM), admission::objects(SYSTEM));
+        for object in rights.into_iter().chain(policies) {
             ground.admin.apply(object).await.unwrap();
         }
+        ground.admission_in_force().await;
         ground.admin.apply(plan("standard", 1000)).await.unwrap();
         Self { operator: None, ground }
     }

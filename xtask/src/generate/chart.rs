@@ -1,7 +1,7 @@
 //! The generated files of the charts.
 
 use hashinsight_crds::schema;
-use hashinsight_operator::rbac;
+use hashinsight_operator::{admission, rbac};
 use serde_json::{Value, json};
 
 use super::{NOTICE, documents};
@@ -14,14 +14,23 @@ const LABELS: &str = "chart-labels";
 
 /// The table of permissions as a template.
 pub(super) fn permissions() -> Result<String, Error> {
-    let labelled = rbac::objects(NAMESPACE).into_iter().map(|mut object| {
+    template("operator/src/rbac.rs", rbac::objects(NAMESPACE))
+}
+
+/// The admission policies as a template.
+pub(super) fn admission() -> Result<String, Error> {
+    template("operator/src/admission", admission::objects(NAMESPACE))
+}
+
+fn template(source: &str, objects: Vec<Value>) -> Result<String, Error> {
+    let labelled = objects.into_iter().map(|mut object| {
         object["metadata"]["labels"] = json!(LABELS);
         object
     });
     let text = documents(labelled)?
         .replace(NAMESPACE, "{{ .Release.Namespace }}")
         .replace(LABELS, "{{- include \"hashinsight.labels\" . | nindent 4 }}");
-    Ok(format!("# {NOTICE} From the table in operator/src/rbac.rs.\n{text}"))
+    Ok(format!("# {NOTICE} From {source}.\n{text}"))
 }
 
 /// The schema of the plans' values: the kind's own, closed, so that a misspelt
