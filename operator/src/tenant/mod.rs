@@ -40,7 +40,7 @@ use self::part::Part;
 use self::plan::{Observed, Plan, Verdict, plan};
 use self::region::Regions;
 use self::removal::{FreshNamespace, plan_removal};
-use self::report::{mirror, publish, ready, report, tell};
+use self::report::{announce, conditions, mirror, publish, ready, report, tell};
 use self::valid::{Identity, ValidTenant};
 use crate::api::Target;
 use crate::ctx::{Ctx, version_number};
@@ -201,7 +201,9 @@ impl TenantWorkflow {
         if before.state.as_ref() != Some(&removal.state) {
             recorded.state = Some(removal.state.clone());
             recorded.observed_generation = who.generation;
+            recorded.conditions = conditions(&who, before, &removal.waiting(), now);
             let written = publish(&who, &json!(recorded), Some(&who.resource_version), ctx).await?;
+            announce(&who, &before.conditions, &recorded.conditions, ctx, now).await;
             who.resource_version = written.metadata.resource_version.unwrap_or_default();
         }
         let failure = match remove(&who, &removal, &self.cache, ctx).await {

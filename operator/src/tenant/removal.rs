@@ -110,7 +110,7 @@ pub fn plan_removal(
             removal(Vec::new(), false, format!("waiting for namespace {name} to go{rest}"))
         }
         // Gone, released already, on its way out, or never ours.
-        _ => removal(Vec::new(), true, String::new()),
+        _ => removal(Vec::new(), true, format!("nothing of namespace {name} is this tenant's to remove")),
     }
 }
 

@@ -33,6 +33,13 @@ pub(super) fn ready(verdict: &Verdict) -> Vec<Stated> {
     std::iter::once(ready).chain(progress(verdict)).collect()
 }
 
+/// The conditions that say `verdict`, beside what was said of the region.
+pub(super) fn conditions(who: &Identity, before: &TenantStatus, verdict: &Verdict, now: Timestamp) -> Vec<Condition> {
+    let mut conditions = settle(ready(verdict), &before.conditions, who.generation, now);
+    conditions.extend(before.conditions.iter().filter(|c| c.type_ == REGION_PROVEN).cloned());
+    conditions
+}
+
 /// Says `verdict` of a tenant and leaves all else as it was said before.
 pub(super) async fn tell(
     who: &Identity,
@@ -41,8 +48,7 @@ pub(super) async fn tell(
     ctx: &Ctx,
     now: Timestamp,
 ) -> Result<(), Error> {
-    let mut conditions = settle(ready(&verdict), &before.conditions, who.generation, now);
-    conditions.extend(before.conditions.iter().filter(|c| c.type_ == REGION_PROVEN).cloned());
+    let conditions = conditions(who, before, &verdict, now);
     let status = TenantStatus { observed_generation: who.generation, conditions, ..before.clone() };
     report(who, before, &status, ctx, now).await.map(drop)
 }
@@ -116,7 +122,7 @@ fn status_of(target: Target<'_>, metadata: Value, status: &Value) -> Value {
 
 /// An event, if Ready says something new. An event that cannot be written is
 /// no reason to fail.
-async fn announce(who: &Identity, before: &[Condition], after: &[Condition], ctx: &Ctx, now: Timestamp) {
+pub(super) async fn announce(who: &Identity, before: &[Condition], after: &[Condition], ctx: &Ctx, now: Timestamp) {
     let Some((ready, warning)) = transition(before, after) else { return };
     let Some(reason) = Reason::ALL.iter().find(|reason| reason.as_str() == ready.reason) else { return };
     let story = Story { about: who.reference(), warning, reason: reason.as_str(), note: ready.message.clone() };

@@ -9,6 +9,7 @@ mod admission;
 mod alone;
 mod deletion;
 mod drift;
+mod health;
 mod leadership;
 mod lifecycle;
 mod stage;
@@ -47,6 +48,8 @@ fn main() -> ExitCode {
             alone::killed_again_and_again_it_still_converges,
             alone::in_steady_state_the_operator_calls_for_its_lease_alone,
             alone::a_watch_that_was_refused_at_start_heals,
+            health::kubectl_wait_agrees_with_the_recorded_verdicts,
+            health::flux_sees_a_broken_tenant_and_a_pruned_one_is_retained,
             leadership::one_of_two_leads_and_the_other_takes_over,
             start::readiness_names_a_missing_crd,
             start::bad_settings_are_refused_in_one_sentence,
