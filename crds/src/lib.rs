@@ -14,7 +14,7 @@
 //! | Tenant | suspended | `True` | `Suspended` | |
 //! | Tenant | waits for a human | `False` | `PlanMissing`, `NamespaceTaken`, `RegionChanged`, `RegionNotServed`, `Unreadable` | `Stalled` |
 //! | Tenant | some parts failed, retried | `False` | `PermissionMissing`, `PartsFailed` | `Reconciling` |
-//! | Tenant | being released or erased | `False` | `Releasing`, `Erasing` | `Reconciling` |
+//! | Tenant | being released or erased, from the first write on | `False` | `Releasing`, `Erasing` | `Reconciling` |
 //! | TenantPlan | read by the operator | `True` | `Accepted` | |
 //! | TenantSummary | always | as its Tenant | as its Tenant | as its Tenant |
 //!
@@ -25,6 +25,7 @@
 //! | `Tenant.spec.region` | the data lives there; moving it is a migration, not an edit |
 
 pub mod conditions;
+pub mod health;
 pub mod names;
 pub mod quantity;
 pub mod reasons;
@@ -32,6 +33,7 @@ pub mod schema;
 pub mod tenant;
 pub mod tenant_plan;
 pub mod tenant_summary;
+pub mod text;
 
 pub use conditions::{Condition, ConditionStatus};
 pub use reasons::Reason;

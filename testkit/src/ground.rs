@@ -119,7 +119,7 @@ pub struct Objects(pub Client);
 const ADMISSION: &str = "admissionregistration.k8s.io";
 
 /// Kinds tests speak of: (kind, group, version, plural).
-const KINDS: [(&str, &str, &str, &str); 25] = [
+const KINDS: [(&str, &str, &str, &str); 26] = [
     ("Tenant", "hashinsight.net", "v1alpha1", "tenants"),
     ("TenantPlan", "hashinsight.net", "v1alpha1", "tenantplans"),
     ("TenantSummary", "hashinsight.net", "v1alpha1", "tenantsummaries"),
@@ -131,6 +131,7 @@ const KINDS: [(&str, &str, &str, &str); 25] = [
     ("Service", "", "v1", "services"),
     ("Endpoints", "", "v1", "endpoints"),
     ("EndpointSlice", "discovery.k8s.io", "v1", "endpointslices"),
+    ("Deployment", "apps", "v1", "deployments"),
     ("Probe", "hashinsight.net", "v1alpha1", "probes"),
     ("ExternalArtifact", "source.toolkit.fluxcd.io", "v1", "externalartifacts"),
     ("Kustomization", "kustomize.toolkit.fluxcd.io", "v1", "kustomizations"),

@@ -1,5 +1,6 @@
 //! What is shipped: the operator's image, both charts with its digest in them,
-//! and the same rendered as plain YAML. All of it goes to `target/dist`.
+//! the same rendered as plain YAML, and the command line with its completions
+//! and manual. All of it goes to `target/dist`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +21,8 @@ pub(crate) fn build() -> Result<(), Error> {
     let folder = root().join("target/dist");
     recreate(&folder)?;
     let version = env!("CARGO_PKG_VERSION");
-    let image = Image::of(format!("{REPOSITORY}:{version}"), static_binary()?);
+    let programs = static_programs()?;
+    let image = Image::of(format!("{REPOSITORY}:{version}"), programs.join("hashinsight-operator"));
     let digest = image.write(&folder.join("hashinsight-operator.tar"))?;
     let helm = localcluster::fetch_helm()?;
     let operator = package(&helm, &folder, "hashinsight", &digest)?;
@@ -30,29 +32,52 @@ pub(crate) fn build() -> Result<(), Error> {
     write(&folder.join("plans.yaml"), &rendered(&helm, &defaults)?)?;
     let reference = format!("{REPOSITORY}@{digest}");
     write(&folder.join("image"), &reference)?;
+    command_line(&programs, &folder.join("cli"))?;
     eprintln!(
         "\nin {}:\n  hashinsight-operator.tar   the image\n  *.tgz                      charts\n  \
-         install.yaml, plans.yaml   the same for kubectl apply --server-side\n",
+         install.yaml, plans.yaml   the same for kubectl apply --server-side\n  \
+         cli/                       hashinsight, completions, manual\n",
         folder.display()
     );
     println!("{reference}");
     Ok(())
 }
 
-/// The operator as one static program. Neither the folder of the repository
-/// nor cargo's own shows in it, and no flag of the caller's.
-fn static_binary() -> Result<PathBuf, Error> {
+/// The command line under both its names, with completions and manual pages.
+fn command_line(programs: &Path, folder: &Path) -> Result<(), Error> {
+    for part in ["completions", "man"] {
+        let path = folder.join(part);
+        fs::create_dir_all(&path).map_err(|source| Error::File { path, source })?;
+    }
+    for name in ["hashinsight", "kubectl-hashinsight"] {
+        let path = folder.join(name);
+        fs::copy(programs.join(name), &path).map_err(|source| Error::File { path, source })?;
+    }
+    let program = folder.join("hashinsight");
+    for (shell, name) in [("bash", "hashinsight.bash"), ("zsh", "_hashinsight"), ("fish", "hashinsight.fish")] {
+        let mut completions = Command::new(&program);
+        completions.args(["completions", shell]);
+        write(&folder.join("completions").join(name), &output(completions)?)?;
+    }
+    let mut manual = Command::new(&program);
+    manual.args(["man", "--directory"]).arg(folder.join("man"));
+    output(manual).map(drop)
+}
+
+/// The folder with the product's static programs. Neither the folder of the
+/// repository nor cargo's own shows in them, and no flag of the caller's.
+fn static_programs() -> Result<PathBuf, Error> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
     let mut flags =
         vec!["-Ctarget-feature=+crt-static".to_owned(), format!("--remap-path-prefix={}=/src", root().display())];
     flags.extend(home.map(|home| format!("--remap-path-prefix={}=/cargo", home.display())));
     let target = root().join("target");
-    let mut build =
-        plain_cargo(&["build", "--release", "--locked", "--package", "hashinsight-operator", "--target", TARGET]);
+    let packages = ["--package", "hashinsight-operator", "--package", "hashinsight"];
+    let mut build = plain_cargo(&[&["build", "--release", "--locked", "--target", TARGET], &packages[..]].concat());
     build.arg("--target-dir").arg(&target).env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
-    step("the operator, as one static program", build)?;
-    Ok(target.join(TARGET).join("release/hashinsight-operator"))
+    step("the operator and the command line, as static programs", build)?;
+    Ok(target.join(TARGET).join("release"))
 }
 
 /// Packages a chart; the one that names an image gets its digest.

@@ -23,6 +23,7 @@ fn files() -> Result<Vec<(PathBuf, String)>, Error> {
         .flat_map(|folder| crds.iter().map(move |(name, text)| (root().join(folder).join(name), text.clone())))
         .collect();
     all.push((root().join("operator/rbac.yaml"), permissions()?));
+    all.push((root().join("operator/admission.yaml"), policies()?));
     all.push((root().join("charts/hashinsight/templates/rbac.yaml"), chart::permissions()?));
     all.push((root().join("charts/hashinsight/templates/admission.yaml"), chart::admission()?));
     all.push((root().join("charts/hashinsight-defaults/values.schema.json"), chart::plans_schema()?));
@@ -62,6 +63,10 @@ fn permissions() -> Result<String, Error> {
     Ok(format!("# {NOTICE} From the table in operator/src/rbac.rs.\n{}", documents(objects)?))
 }
 
+fn policies() -> Result<String, Error> {
+    Ok(format!("# {NOTICE} From operator/src/admission.\n{}", documents(admission::objects(NAMESPACE).into_iter())?))
+}
+
 /// Objects as documents of one YAML file.
 fn documents(objects: impl Iterator<Item = Value>) -> Result<String, Error> {
     let mut text = String::new();
@@ -95,8 +100,8 @@ fn reference() -> Result<String, Error> {
     }
     text.push_str("\n## Reasons\n\n| reason | meaning | what to do |\n|---|---|---|\n");
     for reason in Reason::ALL {
-        let (meaning, next) = reason.meaning();
-        let _ = writeln!(text, "| `{reason}` | {meaning} | {next} |");
+        let (meaning, next) = (reason.meaning(), reason.next());
+        let _ = writeln!(text, "| `{reason}` | {} | {} |", meaning.en, next.en);
     }
     let _ = write!(text, "\n## Permissions of the operator\n\n{}", rbac::table());
     let _ = write!(text, "\n## Admission\n\n{}", admission::table());

@@ -10,6 +10,7 @@ pub fn installed_upgraded_removed_and_back() {
     let stage = Stage::named("chart");
     installed_under_restricted_pod_security(&stage);
     tenants_become_ready(&stage);
+    the_doctor_finds_nothing(&stage);
     no_connection_between_tenants(&stage);
     is_scraped(&stage);
     a_killed_leader_is_followed(&stage);
@@ -42,6 +43,13 @@ fn tenants_become_ready(stage: &Stage) {
     stage.get(&["wait", "--for=condition=Ready", "tenants", "--all", "--timeout=60s"]);
     let names = stage.get(&["get", "tenants", "-o", "name"]);
     assert_eq!(names.lines().count(), 3, "{names}");
+}
+
+fn the_doctor_finds_nothing(stage: &Stage) {
+    let told = stage.hashinsight(&["doctor", "-o", "name"]);
+    assert_eq!(told.lines().filter(|line| line.ends_with("/passed")).count(), 6, "{told}");
+    let status = stage.hashinsight(&["status"]);
+    assert!(status.contains("are well."), "{status}");
 }
 
 /// A pod that serves on port 7000 and can be told to connect, under restricted

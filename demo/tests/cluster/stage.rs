@@ -54,6 +54,13 @@ impl Stage {
         self.kubectl(arguments).unwrap_or_else(|error| panic!("kubectl {arguments:?}: {error}"))
     }
 
+    /// The shipped command line, which must succeed.
+    pub fn hashinsight(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(shipped("cli/hashinsight"));
+        command.env("KUBECONFIG", self.0.kubeconfig()).env("NO_PROXY", "127.0.0.1").args(arguments);
+        told(&mut command).unwrap_or_else(|error| panic!("hashinsight {arguments:?}: {error}"))
+    }
+
     /// helm that must succeed.
     pub fn helm(&self, arguments: &[&str]) -> String {
         let result = told(self.0.helm().unwrap().current_dir(root()).args(arguments));

@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use hashinsight_crds::Reason;
+use hashinsight_crds::health::Health;
 use serde_json::{Value, json};
 use testkit::fake::{FakeServer, Fault, Refusal, Verb};
 use testkit::sim::{Scenario, run_in};
@@ -244,6 +245,12 @@ fn every_tool_comes_to_the_same_verdict_of_health() {
         };
         assert_eq!(said["flux"], flux, "{name}: Flux");
         assert_eq!(said["argo"], argo, "{name}: Argo CD");
+        let own = match Health::of(&fixture["object"]) {
+            Health::Stalled => FAILED,
+            Health::Ready => CURRENT,
+            Health::Working => IN_PROGRESS,
+        };
+        assert_eq!(own, flux, "{name}: our own");
         if let Some(reason) = ready(&fixture["object"]) {
             let outdated = name.contains("outdated");
             let told = said["message"].as_str().unwrap().starts_with(reason.as_str());

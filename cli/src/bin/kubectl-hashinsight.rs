@@ -1,0 +1,5 @@
+//! `kubectl hashinsight`: the same program under the name kubectl looks for.
+
+fn main() -> std::process::ExitCode {
+    hashinsight::main()
+}

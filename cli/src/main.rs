@@ -1,0 +1,5 @@
+//! `hashinsight`.
+
+fn main() -> std::process::ExitCode {
+    hashinsight::main()
+}
