@@ -21,7 +21,41 @@ pub fn main<G: Send + Sync + 'static>(
     make: impl Fn() -> BoxFuture<'static, G> + Send + Sync + 'static,
     tests: &[(&str, Body<G>)],
 ) -> ExitCode {
-    let mut arguments = Arguments::from_args();
+    if run(&Arguments::from_args(), make, tests) { ExitCode::SUCCESS } else { ExitCode::from(101) }
+}
+
+/// What must be true of all tests together: its name, and the check.
+pub type Afterwards = (&'static str, fn() -> Result<String, String>);
+
+/// The same; then a check over all tests together, when all were run.
+pub fn main_and<G: Send + Sync + 'static>(
+    (name, check): Afterwards,
+    make: impl Fn() -> BoxFuture<'static, G> + Send + Sync + 'static,
+    tests: &[(&str, Body<G>)],
+) -> ExitCode {
+    let arguments = Arguments::from_args();
+    let all = arguments.filter.is_none() && arguments.skip.is_empty() && !arguments.list;
+    let passed = run(&arguments, make, tests);
+    if !(passed && all) {
+        return if passed { ExitCode::SUCCESS } else { ExitCode::from(101) };
+    }
+    // A run of its own, so that it is counted.
+    let trial = Trial::test(name, move || match check() {
+        Ok(told) => {
+            localcluster::say(&format!("{name}: {told}\n"));
+            Ok(())
+        }
+        Err(complaint) => Err(complaint.into()),
+    });
+    libtest_mimic::run(&arguments, vec![trial]).exit_code()
+}
+
+fn run<G: Send + Sync + 'static>(
+    arguments: &Arguments,
+    make: impl Fn() -> BoxFuture<'static, G> + Send + Sync + 'static,
+    tests: &[(&str, Body<G>)],
+) -> bool {
+    let mut arguments = arguments.clone();
     arguments.test_threads.get_or_insert(THREADS);
     let runtime = Arc::new(tokio::runtime::Builder::new_multi_thread().enable_all().build().unwrap());
     let ground: Arc<tokio::sync::OnceCell<Arc<G>>> = Arc::default();
@@ -41,7 +75,7 @@ pub fn main<G: Send + Sync + 'static>(
         .collect();
     let conclusion = libtest_mimic::run(&arguments, trials);
     runtime.block_on(async { drop(ground) });
-    if conclusion.has_failed() { ExitCode::from(101) } else { ExitCode::SUCCESS }
+    !conclusion.has_failed()
 }
 
 /// Polls `probe` until it gives a value; panics with its last complaint when

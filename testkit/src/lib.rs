@@ -12,5 +12,5 @@ mod operator;
 pub mod sim;
 
 pub use ground::{Ground, Objects};
-pub use harness::{Body, eventually, main, stays};
+pub use harness::{Afterwards, Body, eventually, main, main_and, stays};
 pub use operator::Operator;

@@ -12,6 +12,7 @@ mod drift;
 mod health;
 mod leadership;
 mod lifecycle;
+mod permissions;
 mod stage;
 mod start;
 mod walkthrough;
@@ -31,7 +32,8 @@ macro_rules! tests {
 }
 
 fn main() -> ExitCode {
-    testkit::main(
+    testkit::main_and(
+        ("granted permissions are those used", permissions::check),
         || Stage::shared().boxed(),
         &tests![
             admission::a_tenant_s_namespace_keeps_its_marks,

@@ -7,6 +7,8 @@ use hashinsight_operator::{admission, rbac};
 use serde_json::{Value, json};
 use testkit::{Ground, Objects, Operator, eventually};
 
+use crate::permissions;
+
 pub const BINARY: &str = env!("CARGO_BIN_EXE_hashinsight-operator");
 pub const SYSTEM: &str = "hashinsight-system";
 pub const OPERATOR_USER: &str = "system:serviceaccount:hashinsight-system:hashinsight-operator";
@@ -16,6 +18,13 @@ pub struct Stage {
     // Dropped first: the operator stops while its server still answers.
     pub operator: Option<Operator>,
     pub ground: Ground,
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.operator = None;
+        permissions::note(&self.ground);
+    }
 }
 
 impl Stage {
