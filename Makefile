@@ -1,4 +1,4 @@
-.PHONY: campaign demo down dist fresh test test-fast lint gen
+.PHONY: bench campaign demo down dist fresh test test-fast lint gen
 
 demo:       ## the product on a cluster of its own on this machine; or CONTEXT=name IMAGE=… for one you have
 	cargo build --quiet --locked --package localcluster --package demo
@@ -24,6 +24,9 @@ lint:       ## formatting, lints, layering, dependencies, generated files
 
 gen:        ## write every generated file
 	cargo xtask gen
+
+bench:      ## tenants at scale beside a raw writer and Capsule (about 25 minutes); BENCH='--sizes 100 --rounds 3' for another shape
+	cargo xtask bench $(BENCH)
 
 campaign:   ## longer than a test may be: every 23rd pair of crashes, 300 random sequences, every planted bug
 	PAIRS=23 cargo test --locked --package hashinsight-operator --test sim

@@ -44,6 +44,10 @@ const GITOPS_FILES: [(&str, &str); 3] = [
     ("go.sum", include_str!("../components/gitops/go.sum")),
     ("health/main.go", include_str!("../components/gitops/health/main.go")),
 ];
+const CAPSULE_FILES: [(&str, &str); 2] = [
+    ("go.mod", include_str!("../components/capsule/go.mod")),
+    ("go.sum", include_str!("../components/capsule/go.sum")),
+];
 const SOURCES_FILES: [(&str, &str); 2] = [
     ("go.mod", include_str!("../components/sources/go.mod")),
     ("go.sum", include_str!("../components/sources/go.sum")),
@@ -227,6 +231,31 @@ pub fn fetch_gitops() -> Result<Gitops, Error> {
         health: built.join("bin/health"),
         kinds: [sources.built()?.join("kinds"), built.join("kinds")],
     })
+}
+
+/// Where the parts of the benchmark's peer are.
+#[derive(Clone, Debug)]
+pub struct Capsule {
+    /// Its controller.
+    pub controller: PathBuf,
+    /// The folder of the definitions of its kinds.
+    pub kinds: PathBuf,
+}
+
+/// Makes Capsule available.
+pub fn fetch_capsule() -> Result<Capsule, Error> {
+    let package = "github.com/projectcapsule/capsule/cmd/controller";
+    let module = Module {
+        name: "capsule",
+        title: "Capsule v0.14.0 (once; about two minutes on two cores)",
+        files: &CAPSULE_FILES,
+        link: "-s -w".to_owned(),
+        tags: "",
+        packages: vec![package.to_owned()],
+        taken: &[("github.com/projectcapsule/capsule", "charts/capsule/crds", "kinds")],
+    };
+    let built = module.built()?;
+    Ok(Capsule { controller: built.join("bin/controller"), kinds: built.join("kinds") })
 }
 
 /// Makes debootstrap available, and returns the folder it is unpacked in.

@@ -12,7 +12,7 @@ use crate::shell::{Error, output, plain_cargo, root, step};
 
 /// The chart's default repository.
 const REPOSITORY: &str = "hashinsight.net/operator";
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Namespace the plain YAML installs into.
 const NAMESPACE: &str = "hashinsight-system";
 

@@ -24,7 +24,7 @@ const LAYERS: [Layer; 5] = [
 ];
 
 const OURS: &[&str] =
-    &["demo", "hashinsight", "hashinsight-crds", "hashinsight-operator", "localcluster", "testkit", "xtask"];
+    &["bench", "demo", "hashinsight", "hashinsight-crds", "hashinsight-operator", "localcluster", "testkit", "xtask"];
 
 /// Fails with every edge that must not be.
 pub(crate) fn check() -> Result<(), Error> {

@@ -3,6 +3,7 @@
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "chores talk to the person")]
 #![allow(clippy::disallowed_methods, reason = "chores read and write the repository")]
 
+mod bench;
 mod dist;
 mod fresh;
 mod generate;
@@ -42,6 +43,12 @@ enum Chore {
         #[arg(long, default_value = "")]
         only: String,
     },
+    /// Measure the operator at scale, beside a raw writer and a peer
+    Bench {
+        /// For the benchmark, such as --sizes 100 --rounds 3
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
     /// Everything: lint, then all tests with coverage
     Test,
     /// Tests that need no cluster
@@ -55,6 +62,7 @@ fn main() -> ExitCode {
         Chore::Dist => dist::build(),
         Chore::Fresh => fresh::run(),
         Chore::Recall { limit, only } => recall::run(limit, &only),
+        Chore::Bench { arguments } => bench::run(&arguments),
         Chore::Test => suite::all(),
         Chore::TestFast => suite::fast(),
     };

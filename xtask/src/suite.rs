@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::shell::{Error, cargo, root, step};
-use crate::{dist, generate, layers, recall, tools};
+use crate::{bench, dist, generate, layers, recall, tools};
 
 /// Lines of the product that tests must reach, in percent.
 const COVERAGE_MINIMUM: &str = "85";
@@ -14,7 +14,7 @@ const COVERAGE_MINIMUM: &str = "85";
 const RECALL_SAMPLE: usize = 2;
 /// Launchers and test ground are counted apart: what they do shows in whether
 /// clusters start.
-const LAUNCHERS: &str = "(demo|localcluster|testkit|xtask)/";
+const LAUNCHERS: &str = "(bench|demo|localcluster|testkit|xtask)/";
 const PRODUCT: &str = "(cli|crds|operator)/";
 
 /// Formatting, lints, layering, dependencies, generated files.
@@ -35,6 +35,7 @@ pub(crate) fn all() -> Result<(), Error> {
     lint()?;
     localcluster::fetch()?;
     localcluster::fetch_node()?;
+    localcluster::fetch_gitops()?;
     dist::build()?;
     let coverage = |arguments: &[&str]| -> Result<Command, Error> {
         let mut command = tools::COVERAGE.command()?;
@@ -50,11 +51,12 @@ pub(crate) fn all() -> Result<(), Error> {
     };
     step("coverage of launchers and test ground", report(PRODUCT, &[])?)?;
     let enough = step("coverage of the product", report(LAUNCHERS, &["--fail-under-lines", COVERAGE_MINIMUM])?);
+    let measured = bench::sample();
     println!("\n== planted bugs, a sample");
     let recalled = recall::run(RECALL_SAMPLE, "");
     println!("\nthe whole took {} s", begun.elapsed().as_secs());
     counts.tell()?;
-    recalled.and(enough)
+    measured.and(recalled).and(enough)
 }
 
 /// Tests that need no cluster.
