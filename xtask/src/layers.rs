@@ -15,16 +15,26 @@ struct Layer {
 const IMPURE: &[&str] =
     &["tokio", "kube-client", "kube-runtime", "hyper", "reqwest", "axum", "rand", "rand_core", "getrandom", "rustls"];
 
-const LAYERS: [Layer; 5] = [
+const LAYERS: [Layer; 6] = [
     Layer { name: "hashinsight-crds", may_use: &[], never: IMPURE },
+    Layer { name: "hashinsight-mining", may_use: &[], never: IMPURE },
     Layer { name: "hashinsight-operator", may_use: &["hashinsight-crds"], never: &[] },
     Layer { name: "hashinsight", may_use: &["hashinsight-crds"], never: &[] },
     Layer { name: "localcluster", may_use: &[], never: &["tokio", "kube-client"] },
     Layer { name: "demo", may_use: &["localcluster"], never: &["tokio", "kube-client"] },
 ];
 
-const OURS: &[&str] =
-    &["bench", "demo", "hashinsight", "hashinsight-crds", "hashinsight-operator", "localcluster", "testkit", "xtask"];
+const OURS: &[&str] = &[
+    "bench",
+    "demo",
+    "hashinsight",
+    "hashinsight-crds",
+    "hashinsight-mining",
+    "hashinsight-operator",
+    "localcluster",
+    "testkit",
+    "xtask",
+];
 
 /// Fails with every edge that must not be.
 pub(crate) fn check() -> Result<(), Error> {

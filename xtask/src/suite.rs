@@ -15,7 +15,7 @@ const RECALL_SAMPLE: usize = 2;
 /// Launchers and test ground are counted apart: what they do shows in whether
 /// clusters start.
 const LAUNCHERS: &str = "(bench|demo|localcluster|testkit|xtask)/";
-const PRODUCT: &str = "(cli|crds|operator)/";
+const PRODUCT: &str = "(cli|crds|mining|operator)/";
 
 /// Formatting, lints, layering, dependencies, generated files.
 pub(crate) fn lint() -> Result<(), Error> {
