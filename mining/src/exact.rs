@@ -183,12 +183,6 @@ impl Neg for Exact {
     }
 }
 
-impl std::iter::Sum for Exact {
-    fn sum<I: Iterator<Item = Self>>(all: I) -> Self {
-        all.fold(Self::zero(), |sum, next| sum + next)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
