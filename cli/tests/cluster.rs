@@ -58,6 +58,8 @@ impl Stage {
 fn plain(home: &Path) -> Command {
     let mut command = Command::new(PROGRAM);
     command.env_clear().env("HOME", home).env("NO_PROXY", "127.0.0.1").stdin(Stdio::null());
+    // A coverage run says by this where its counts go.
+    command.envs(std::env::var_os("LLVM_PROFILE_FILE").map(|file| ("LLVM_PROFILE_FILE", file)));
     command
 }
 

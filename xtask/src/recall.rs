@@ -2,6 +2,7 @@
 //! the tests that need no cluster must catch them. The product is never built
 //! with one. What the tests are known to miss is named with the reason.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -215,13 +216,38 @@ fn tests(source: &Path, more: &[&str]) -> Command {
 fn copy(to: &Path) -> Result<(), Error> {
     let mut list = Command::new("git");
     list.current_dir(root()).args(["ls-files", "--cached", "--others", "--exclude-standard", "-z"]);
-    for name in output(list)?.split('\0').filter(|name| !name.is_empty()) {
+    let list = output(list)?;
+    let names: BTreeSet<&Path> = list.split('\0').filter(|name| !name.is_empty()).map(Path::new).collect();
+    if to.exists() {
+        prune(to, to, &names)?;
+    }
+    // A file that was deleted is still listed until that is committed.
+    for name in names.into_iter().filter(|name| root().join(name).exists()) {
         let (from, to) = (root().join(name), to.join(name));
         let parent: PathBuf = to.parent().map(Path::to_owned).unwrap_or_default();
         fs::create_dir_all(&parent).map_err(|source| Error::File { path: parent, source })?;
         // An unchanged file keeps its time, or all would be built anew.
         if fs::read(&from).ok() != fs::read(&to).ok() {
             fs::copy(&from, &to).map_err(|source| Error::File { path: from, source })?;
+        }
+    }
+    Ok(())
+}
+
+/// Removes from the copy what an earlier one had and the repository no longer
+/// has.
+fn prune(folder: &Path, copy: &Path, names: &BTreeSet<&Path>) -> Result<(), Error> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| Error::File { path, source }
+    };
+    for entry in fs::read_dir(folder).map_err(failed(folder))? {
+        let path = entry.map_err(failed(folder))?.path();
+        let name = path.strip_prefix(copy).unwrap_or(&path);
+        if path.is_dir() {
+            prune(&path, copy, names)?;
+        } else if !names.contains(name) {
+            fs::remove_file(&path).map_err(failed(&path))?;
         }
     }
     Ok(())

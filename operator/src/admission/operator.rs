@@ -74,7 +74,13 @@ pub(super) fn confinement(namespace: &str) -> Policy {
                 "the spec of a Tenant is the user's: the operator writes its own finalizer and status",
             ),
             check(
-                of_kind("rolebindings", &format!("object == null || object.roleRef.name in {}", list(&roles))),
+                of_kind(
+                    "rolebindings",
+                    &format!(
+                        "object == null || object.roleRef.kind == 'ClusterRole' && object.roleRef.name in {}",
+                        list(&roles)
+                    ),
+                ),
                 "the operator binds the four tenant roles and no other",
             ),
         ],
