@@ -202,6 +202,7 @@ mod tests {
         }
         assert_eq!(Exact::fraction(1, 3).unwrap().text(12), "0.333333333333");
         assert_eq!(Exact::fraction(-2, 3).unwrap().text(12), "-0.666666666667");
+        assert_eq!(Exact::fraction(1, 3).unwrap().to_string(), "0.333333333333", "as it is served");
         assert_eq!(exact("-0.0000000000001").text(12), "0.000000000000", "no minus before nothing");
     }
 

@@ -170,6 +170,12 @@ mod tests {
     }
 
     #[test]
+    fn conventions_have_names_of_their_own() {
+        let names = Convention::ALL.map(Convention::name);
+        assert_eq!(names, ["daily-continuous", "month-start", "month-middle", "per-epoch"]);
+    }
+
+    #[test]
     fn months_are_counted_by_the_calendar() {
         let month = |start: Date, on: Date| Moment::of(start, on, 0, 0, 0).month;
         assert_eq!(month(date(2026, 1, 31), date(2026, 2, 27)), 0);

@@ -10,6 +10,8 @@ use crate::{bench, dist, generate, layers, recall, tools};
 
 /// Lines of the product that tests must reach, in percent.
 const COVERAGE_MINIMUM: &str = "85";
+/// What computes figures is covered to the last line.
+const FORMULAS: &str = "(bench|cli|crds|demo|localcluster|operator|testkit|xtask)/";
 /// Planted bugs that are tried in every run; `make campaign` tries all.
 const RECALL_SAMPLE: usize = 2;
 /// Launchers and test ground are counted apart: what they do shows in whether
@@ -51,12 +53,14 @@ pub(crate) fn all() -> Result<(), Error> {
     };
     step("coverage of launchers and test ground", report(PRODUCT, &[])?)?;
     let enough = step("coverage of the product", report(LAUNCHERS, &["--fail-under-lines", COVERAGE_MINIMUM])?);
+    let exact =
+        step("coverage of the formulas", report(FORMULAS, &["--show-missing-lines", "--fail-uncovered-lines", "0"])?);
     let measured = bench::sample();
     println!("\n== planted bugs, a sample");
     let recalled = recall::run(RECALL_SAMPLE, "");
     println!("\nthe whole took {} s", begun.elapsed().as_secs());
     counts.tell()?;
-    measured.and(recalled).and(enough)
+    measured.and(recalled).and(enough).and(exact)
 }
 
 /// Tests that need no cluster.
