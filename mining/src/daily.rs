@@ -188,7 +188,7 @@ impl Daily {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use proptest::prelude::*;
 
     use super::*;
@@ -197,7 +197,7 @@ mod tests {
         Exact::parse(text).unwrap()
     }
 
-    fn case() -> Case {
+    pub(crate) fn case() -> Case {
         Case {
             terahash_per_second: exact("200"),
             watts: exact("3500"),

@@ -266,6 +266,7 @@ impl Projection {
 #[cfg(test)]
 pub(crate) mod tests {
     use super::*;
+    use crate::daily::tests::case;
 
     fn exact(text: &str) -> Exact {
         Exact::parse(text).unwrap()
@@ -273,18 +274,7 @@ pub(crate) mod tests {
 
     pub(crate) fn plan() -> Plan {
         Plan {
-            case: Case {
-                terahash_per_second: exact("200"),
-                watts: exact("3500"),
-                difficulty: exact("109000000000000"),
-                subsidy_btc: exact("3.125"),
-                fees_btc: exact("0.03"),
-                price_usd: exact("92817"),
-                pool_fee: exact("0.01"),
-                usd_per_kwh: exact("0.06"),
-                uptime: exact("1"),
-                meter_factor: exact("1"),
-            },
+            case: case(),
             start: date(2026, 11, 23),
             height: 925_000,
             horizon: Horizon::Days(30),
