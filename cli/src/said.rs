@@ -1,6 +1,32 @@
 //! Small ways of saying things.
 
+use hashinsight_crds::text::Language;
 use jiff::Timestamp;
+
+/// What is composed while the program runs, in both languages.
+pub struct Words {
+    pub en: String,
+    pub zh: String,
+}
+
+impl Words {
+    pub fn to(&self, language: Language) -> &str {
+        match language {
+            Language::English => &self.en,
+            Language::Chinese => &self.zh,
+        }
+    }
+}
+
+pub fn words(en: impl Into<String>, zh: impl Into<String>) -> Words {
+    Words { en: en.into(), zh: zh.into() }
+}
+
+/// What reads the same in both: names and numbers.
+pub fn same(text: impl Into<String>) -> Words {
+    let text = text.into();
+    Words { en: text.clone(), zh: text }
+}
 
 /// `, did you mean X?` when something known is near.
 pub fn did_you_mean<'a>(typed: &str, known: impl Iterator<Item = &'a str>) -> String {

@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use crate::arguments::Global;
 use crate::cluster::{Cluster, kinds};
 use crate::output::{Answer, Block, Columns, paint::MARKS};
-use crate::said::ago;
+use crate::said::{Words, ago, words};
 use crate::trouble::{Exit, Trouble};
 
 /// Rows on the one screen, when not all are asked for.
@@ -115,16 +115,10 @@ const SUMMARY: [Text; 5] = [
 ];
 
 fn details(found: &[Standing], shown: &[&Standing], language: Language) -> Vec<Block> {
-    let line = |english: &str, chinese: &str| {
-        let words = match language {
-            Language::English => english,
-            Language::Chinese => chinese,
-        };
-        Block::Line(words.to_owned())
-    };
+    let line = |told: Words| Block::Line(told.to(language).to_owned());
     let hidden = found.len() - shown.len();
     let well = found.iter().filter(|standing| standing.health == Health::Ready).count();
-    let mut blocks = vec![line("", "")];
+    let mut blocks = vec![Block::Line(String::new())];
     if !shown.is_empty() {
         let headings = [
             text("", ""),
@@ -139,17 +133,18 @@ fn details(found: &[Standing], shown: &[&Standing], language: Language) -> Vec<B
         blocks.push(Block::Columns(Columns { headings: headings.to_vec(), wide: 1, rows }));
     }
     if found.is_empty() {
-        blocks.push(line(
+        blocks.push(line(words(
             "Nothing there yet. Next: kubectl apply -f tenant.yaml",
             "暂无对象。下一步：kubectl apply -f tenant.yaml",
-        ));
+        )));
     } else if well == found.len() {
-        blocks.push(line(&format!("All {} are well.", found.len()), &format!("全部 {} 个对象均正常。", found.len())));
+        blocks.push(line(words(format!("All {well} are well."), format!("全部 {well} 个对象均正常。"))));
     } else if hidden > 0 {
-        blocks.push(line(
-            &format!("Not shown: {} well, {} not. All: hashinsight status --all", well, hidden - well),
-            &format!("未列出：{} 个正常，{} 个异常。全部列出：hashinsight status --all", well, hidden - well),
-        ));
+        let unwell = hidden - well;
+        blocks.push(line(words(
+            format!("Not shown: {well} well, {unwell} not. All: hashinsight status --all"),
+            format!("未列出：{well} 个正常，{unwell} 个异常。全部列出：hashinsight status --all"),
+        )));
     }
     blocks
 }

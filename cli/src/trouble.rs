@@ -75,10 +75,8 @@ impl Trouble {
 
     /// Tells the person, on standard error.
     pub fn tell(&self, language: Language) {
-        let (error, why, next) = match language {
-            Language::English => ("error", "why", "next"),
-            Language::Chinese => ("错误", "原因", "下一步"),
-        };
+        let labels = [text("error", "错误"), text("why", "原因"), text("next", "下一步")];
+        let [error, why, next] = labels.map(|label| label.to(language));
         let mut told = format!("{}: {}\n", paint::bad(error), self.what.to(language));
         for (label, words) in [(why, &self.why), (next, &self.next)].into_iter().filter(|(_, words)| !words.is_empty())
         {

@@ -13,6 +13,7 @@ use crate::arguments::Global;
 use crate::cluster::{Cluster, INSTALL};
 use crate::installed::{self, Kubernetes, Operator};
 use crate::output::{Answer, Block, Columns, paint::MARKS};
+use crate::said::{Words, same, words};
 use crate::trouble::{Exit, Trouble};
 use crate::version::OWN;
 
@@ -31,22 +32,6 @@ enum Outcome {
     Bad(Words, String),
     /// It could not be looked at, or is not decided yet; why, and what to do.
     Open(Words, String),
-}
-
-/// What was found, in both languages.
-struct Words {
-    en: String,
-    zh: String,
-}
-
-fn words(en: impl Into<String>, zh: impl Into<String>) -> Words {
-    Words { en: en.into(), zh: zh.into() }
-}
-
-/// What reads the same in both: names and numbers.
-fn same(text: impl Into<String>) -> Words {
-    let text = text.into();
-    Words { en: text.clone(), zh: text }
 }
 
 struct Check {
@@ -79,11 +64,7 @@ impl Check {
             "open" => MARKS[1],
             _ => MARKS[2],
         };
-        let found = match language {
-            Language::English => &found.en,
-            Language::Chinese => &found.zh,
-        };
-        [mark, self.name.to(language), found, fix].map(str::to_owned).to_vec()
+        [mark, self.name.to(language), found.to(language), fix].map(str::to_owned).to_vec()
     }
 
     fn data(&self) -> Value {

@@ -7,8 +7,9 @@ use kube::Api;
 use kube::api::PostParams;
 use serde_json::Value;
 
-use super::{Outcome, UPGRADE, words};
+use super::{Outcome, UPGRADE};
 use crate::cluster::Cluster;
+use crate::said::words;
 use crate::trouble::Trouble;
 
 /// The roles as they are shipped, for the namespace [`super::NAMESPACE`].
