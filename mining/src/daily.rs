@@ -1,5 +1,7 @@
 //! What a machine earns and costs in a day, under the contract of the crate.
 
+use serde::{Deserialize, Serialize};
+
 use crate::Sentence;
 use crate::exact::{DECIMALS, Exact};
 use crate::input::{Field, Refusal};
@@ -15,7 +17,8 @@ pub const SATOSHI: i128 = 100_000_000;
 const TERA: i128 = 1_000_000_000_000;
 
 /// One machine on one day. Fields are within their limits.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Case {
     /// Hashrate, TH/s.
     pub terahash_per_second: Exact,
@@ -101,7 +104,7 @@ impl Case {
 }
 
 /// kWh a day for each watt: 24 h / 1000.
-fn kilowatt_hours_per_watt() -> Exact {
+pub(crate) fn kilowatt_hours_per_watt() -> Exact {
     Exact::scaled(24.into(), 3)
 }
 

@@ -8,6 +8,7 @@ use num_bigint::BigInt;
 use num_integer::Integer;
 use num_rational::BigRational;
 use num_traits::{One, Signed, Zero};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// Decimals of results as they are served.
 pub const DECIMALS: u32 = 12;
@@ -16,6 +17,8 @@ pub const DECIMALS: u32 = 12;
 pub const FACTOR_DECIMALS: u32 = 36;
 /// Digits a decimal number may be written with.
 const DIGITS_MAX: usize = 40;
+/// Characters of an exact number in a record.
+const CANONICAL_MAX: usize = 400;
 
 /// An exact number.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -31,8 +34,11 @@ pub enum NotANumber {
     #[error("only digits, one decimal point and a leading minus are understood")]
     Spelling,
     /// It has too many digits.
-    #[error("it has more than {DIGITS_MAX} digits")]
+    #[error("it has more than {DIGITS_MAX} digits, or is too large")]
     Long,
+    /// It has more decimals than are kept here.
+    #[error("at most six decimals are kept here")]
+    Precise,
 }
 
 impl Exact {
@@ -120,6 +126,30 @@ impl Exact {
         if scaled.is_negative() { -rounded } else { rounded }
     }
 
+    /// The largest whole number that is not above `self · 10^decimals`.
+    pub fn floor(&self, decimals: u32) -> BigInt {
+        (self.0.numer() * power_of_ten(decimals)).div_floor(self.0.denom())
+    }
+
+    /// As `a/b`, or as a decimal number where that ends within twenty decimals: a form
+    /// that reads back as the same number.
+    pub fn canonical(&self) -> String {
+        let ends = (0..=20).find(|decimals| self.rounded(*decimals) == *self);
+        ends.map_or_else(|| format!("{}/{}", self.0.numer(), self.0.denom()), |decimals| self.text(decimals))
+    }
+
+    /// Reads what [`Exact::canonical`] writes.
+    pub fn read_canonical(text: &str) -> Result<Self, NotANumber> {
+        let Some((numerator, denominator)) = text.split_once('/') else { return Self::parse(text) };
+        let whole = |text: &str| text.parse::<BigInt>().map_err(|_| NotANumber::Spelling);
+        let (numerator, denominator) = (whole(numerator)?, whole(denominator)?);
+        if denominator.is_zero() {
+            Err(NotANumber::Spelling)
+        } else {
+            Ok(Self(BigRational::new(numerator, denominator)))
+        }
+    }
+
     /// Rounded to `decimals`, halves away from zero.
     #[must_use]
     pub fn rounded(&self, decimals: u32) -> Self {
@@ -155,6 +185,22 @@ pub(crate) fn power_of_ten(decimals: u32) -> BigInt {
 impl fmt::Display for Exact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text(DECIMALS))
+    }
+}
+
+impl Serialize for Exact {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.canonical())
+    }
+}
+
+impl<'de> Deserialize<'de> for Exact {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        if text.len() > CANONICAL_MAX {
+            return Err(serde::de::Error::custom(NotANumber::Long));
+        }
+        Self::read_canonical(&text).map_err(serde::de::Error::custom)
     }
 }
 
@@ -229,6 +275,17 @@ mod tests {
     }
 
     #[test]
+    fn records_hold_whole_fractions_of_bounded_length() {
+        assert_eq!(exact("0.500").canonical(), "0.5");
+        assert_eq!(Exact::fraction(1, 3).unwrap().canonical(), "1/3");
+        for text in ["1/0", "x/2", "1/x"] {
+            assert_eq!(Exact::read_canonical(text), Err(NotANumber::Spelling), "{text}");
+        }
+        let long = format!("\"1/{}\"", "9".repeat(400));
+        assert!(serde_json::from_str::<Exact>(&long).is_err() && serde_json::from_str::<Exact>("1").is_err());
+    }
+
+    #[test]
     fn quotients_by_zero_are_none_and_roots_are_rounded_down() {
         assert_eq!(Exact::one().over(&Exact::zero()), None);
         assert_eq!(Exact::fraction(1, 0), None);
@@ -242,7 +299,13 @@ mod tests {
         fn what_is_printed_reads_back(units in any::<i64>(), decimals in 0_u32..18) {
             let number = Exact::scaled(BigInt::from(units), decimals);
             prop_assert_eq!(Exact::parse(&number.text(decimals)).unwrap(), number.clone());
-            prop_assert_eq!(number.rounded(decimals), number);
+            prop_assert_eq!(number.rounded(decimals), number.clone());
+            let third = number.over(&Exact::whole(3)).unwrap();
+            for number in [number, third] {
+                prop_assert_eq!(Exact::read_canonical(&number.canonical()).unwrap(), number.clone());
+                let json = serde_json::to_string(&number).unwrap();
+                prop_assert_eq!(serde_json::from_str::<Exact>(&json).unwrap(), number);
+            }
         }
 
         #[test]

@@ -8,6 +8,7 @@
 use jiff::civil::Date;
 use num_bigint::BigInt;
 use num_traits::{One, Zero};
+use serde::{Deserialize, Serialize};
 
 use crate::exact::{Exact, FACTOR_DECIMALS, power_of_ten};
 use crate::protocol::EPOCH_BLOCKS;
@@ -16,7 +17,8 @@ use crate::protocol::EPOCH_BLOCKS;
 const INNER: u32 = FACTOR_DECIMALS + 12;
 
 /// When growth takes effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Convention {
     /// A little every day.
     DailyContinuous,

@@ -2,6 +2,7 @@
 //! both.
 
 use crate::exact::{Exact, NotANumber};
+use crate::micro::Micro;
 
 /// A field people fill in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,11 +43,27 @@ pub enum Field {
     Months,
     /// Years of depreciation.
     Years,
+    /// How many machines.
+    Count,
+    /// Values along an axis of a heatmap.
+    Steps,
+    /// Network hashrate, EH/s.
+    Exahash,
+    /// Power of a machine that is stopped, W.
+    StandbyWatts,
+    /// Minutes.
+    Minutes,
+    /// Wear of a machine with each stop and start, USD.
+    WearUsd,
+    /// Price of energy, USD/MWh; may be negative.
+    UsdPerMwh,
+    /// Revenue of hashrate after the pool's share, USD/PH/day.
+    UsdPerPetahashDay,
 }
 
 impl Field {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 26] = [
         Self::TerahashPerSecond,
         Self::Watts,
         Self::Difficulty,
@@ -65,6 +82,14 @@ impl Field {
         Self::Days,
         Self::Months,
         Self::Years,
+        Self::Count,
+        Self::Steps,
+        Self::Exahash,
+        Self::StandbyWatts,
+        Self::Minutes,
+        Self::WearUsd,
+        Self::UsdPerMwh,
+        Self::UsdPerPetahashDay,
     ];
 
     /// Its name in files and flags.
@@ -88,6 +113,14 @@ impl Field {
             Self::Days => "days",
             Self::Months => "months",
             Self::Years => "years",
+            Self::Count => "count",
+            Self::Steps => "steps",
+            Self::Exahash => "network_exahash",
+            Self::StandbyWatts => "standby_watts",
+            Self::Minutes => "minutes",
+            Self::WearUsd => "wear_usd",
+            Self::UsdPerMwh => "usd_per_mwh",
+            Self::UsdPerPetahashDay => "usd_per_petahash_day",
         }
     }
 
@@ -109,6 +142,14 @@ impl Field {
             Self::Days => ("1", "7305"),
             Self::Months => ("1", "240"),
             Self::Years => ("1", "40"),
+            Self::Count => ("1", "10000000"),
+            Self::Steps => ("1", "101"),
+            Self::Exahash => ("0.000001", "1000000000"),
+            Self::StandbyWatts => ("0", "10000"),
+            Self::Minutes => ("0", "10080"),
+            Self::WearUsd => ("0", "10000"),
+            Self::UsdPerMwh => ("-100000", "100000"),
+            Self::UsdPerPetahashDay => ("0", "1000000"),
         }
     }
 
@@ -120,6 +161,25 @@ impl Field {
             why,
         })?;
         self.check(&value).map(|()| value)
+    }
+
+    /// Reads the field from text, with at most six decimals.
+    pub fn read_micro(self, text: &str) -> Result<Micro, Refusal> {
+        let value = Micro::parse(text).map_err(|why| Refusal::NotANumber {
+            field: self,
+            text: text.chars().take(40).collect(),
+            why,
+        })?;
+        self.check_micro(value).map(|()| value)
+    }
+
+    /// Refuses what is beyond the limits.
+    pub fn check_micro(self, value: Micro) -> Result<(), Refusal> {
+        let (least, most) = self.limits();
+        // A limit that does not fit is never reached.
+        let beyond =
+            Micro::parse(least).is_ok_and(|least| value < least) || Micro::parse(most).is_ok_and(|most| value > most);
+        if beyond { Err(Refusal::OutOfRange { field: self, value: value.to_string(), least, most }) } else { Ok(()) }
     }
 
     /// Refuses what is beyond the limits.
@@ -158,6 +218,9 @@ pub enum Refusal {
         /// The most it may be.
         most: &'static str,
     },
+    /// A figure does not fit what results are kept in.
+    #[error("difficulty: too small for so many machines: a result would not fit 128 bits")]
+    Overflow,
     /// A date that does not exist or is too far away.
     #[error("start: the projection would leave the years 2009 to 2200")]
     Dates,
@@ -167,7 +230,9 @@ impl Refusal {
     /// A stable code for files and programs.
     pub const fn code(&self) -> &'static str {
         match self {
+            Self::NotANumber { why: NotANumber::Precise, .. } => "TooPrecise",
             Self::NotANumber { .. } => "NotANumber",
+            Self::Overflow => "Overflow",
             Self::OutOfRange { .. } => "OutOfRange",
             Self::Dates => "Dates",
         }
@@ -195,6 +260,18 @@ mod tests {
                 assert!(refusal.to_string().starts_with(field.name()) && refusal.to_string().contains(least));
             }
         }
+    }
+
+    #[test]
+    fn six_decimals_are_read_within_the_same_limits() {
+        assert_eq!(Field::Watts.read_micro("3500.5"), Ok(Micro::of(3_500_500_000)));
+        for (text, code) in
+            [("0.5", "OutOfRange"), ("100001", "OutOfRange"), ("x", "NotANumber"), ("1.1234567", "TooPrecise")]
+        {
+            assert_eq!(Field::Watts.read_micro(text).unwrap_err().code(), code, "{text}");
+        }
+        assert_eq!(Field::Difficulty.read_micro("9000000000000"), Ok(Micro::whole(9_000_000_000_000)));
+        assert_eq!(Refusal::Overflow.code(), "Overflow");
     }
 
     #[test]

@@ -21,17 +21,23 @@
 pub mod daily;
 pub mod depreciation;
 pub mod exact;
+pub mod fleet;
 pub mod golden;
 pub mod growth;
 pub mod input;
+pub mod micro;
 pub mod payback;
 pub mod projection;
 pub mod protocol;
 pub mod schemes;
+pub mod staged;
 
 pub use daily::{Case, Daily};
 pub use exact::Exact;
+pub use fleet::Fleet;
 pub use input::{Field, Refusal};
+pub use micro::Micro;
+pub use staged::Pico;
 
 /// One plain sentence in both languages.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,6 +5,7 @@
 use jiff::ToSpan;
 use jiff::civil::{Date, date};
 use num_traits::ToPrimitive;
+use serde::{Deserialize, Serialize};
 
 use crate::Sentence;
 use crate::daily::{Case, SATOSHI};
@@ -22,7 +23,8 @@ pub const MICRO: u32 = 6;
 const DISCOUNT_DAYS: u32 = 365;
 
 /// How far a projection reaches.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Horizon {
     /// So many days.
     Days(u32),
@@ -30,8 +32,30 @@ pub enum Horizon {
     Months(u32),
 }
 
+impl Horizon {
+    /// The day after the last of a horizon that begins on `start`.
+    pub(crate) fn end(self, start: Date) -> Result<Date, Refusal> {
+        let (field, length) = match self {
+            Self::Days(days) => (Field::Days, days),
+            Self::Months(months) => (Field::Months, months),
+        };
+        field.check(&Exact::whole(i128::from(length)))?;
+        let end = match self {
+            Self::Days(days) => start.checked_add(i64::from(days).days()),
+            Self::Months(months) => start.checked_add(i64::from(months).months()),
+        };
+        let end = end.map_err(|_| Refusal::Dates)?;
+        let years = date(2009, 1, 3)..=date(2200, 12, 31);
+        if !years.contains(&start) || !years.contains(&end) {
+            return Err(Refusal::Dates);
+        }
+        Ok(end)
+    }
+}
+
 /// What is projected.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct Plan {
     /// The first day. Its subsidy is not used: the height decides.
     pub case: Case,
@@ -121,29 +145,10 @@ impl Plan {
         .try_for_each(|(field, value)| field.check(value))
     }
 
-    /// The day after the last.
-    fn end(&self) -> Result<Date, Refusal> {
-        let (field, length) = match self.horizon {
-            Horizon::Days(days) => (Field::Days, days),
-            Horizon::Months(months) => (Field::Months, months),
-        };
-        field.check(&Exact::whole(i128::from(length)))?;
-        let end = match self.horizon {
-            Horizon::Days(days) => self.start.checked_add(i64::from(days).days()),
-            Horizon::Months(months) => self.start.checked_add(i64::from(months).months()),
-        };
-        let end = end.map_err(|_| Refusal::Dates)?;
-        let years = date(2009, 1, 3)..=date(2200, 12, 31);
-        if !years.contains(&self.start) || !years.contains(&end) {
-            return Err(Refusal::Dates);
-        }
-        Ok(end)
-    }
-
     /// Projects.
     pub fn project(&self) -> Result<Projection, Refusal> {
         self.check()?;
-        let end = self.end()?;
+        let end = self.horizon.end(self.start)?;
         let mut price = Growth::of_price(&self.price_growth, self.convention);
         let mut difficulty = Growth::of_difficulty(&self.difficulty_growth, self.convention);
         let daily_discount = part_of(&self.discount_per_year, 1, DISCOUNT_DAYS);
@@ -201,7 +206,7 @@ impl Plan {
 
 /// Subsidy of a day's blocks on average, BTC: a halving within the day counts
 /// from its block on.
-fn mean_subsidy(height: u64) -> Exact {
+pub(crate) fn mean_subsidy(height: u64) -> Exact {
     let sum = i128::try_from(subsidies(height, BLOCKS_PER_DAY)).unwrap_or_default();
     Exact::fraction(sum, i128::from(BLOCKS_PER_DAY) * SATOSHI).unwrap_or_else(Exact::zero)
 }
