@@ -18,6 +18,7 @@
 //! `W · 0.024 · meter factor · uptime` kWh a day. Results are rounded half
 //! away from zero at 12 decimals, once, at the end.
 
+pub mod curtailment;
 pub mod daily;
 pub mod depreciation;
 pub mod exact;

@@ -160,7 +160,8 @@ pub struct Market {
 }
 
 impl Market {
-    fn check(&self) -> Result<(), Refusal> {
+    /// Refuses what is beyond the limits.
+    pub fn check(&self) -> Result<(), Refusal> {
         [
             (Field::PriceUsd, &self.price_usd),
             (Field::Difficulty, &self.difficulty),
