@@ -18,7 +18,9 @@
 //! `W · 0.024 · meter factor · uptime` kWh a day. Results are rounded half
 //! away from zero at 12 decimals, once, at the end.
 
+pub mod catalogue;
 pub mod curtailment;
+
 pub mod daily;
 pub mod depreciation;
 pub mod exact;
