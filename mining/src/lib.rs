@@ -27,6 +27,7 @@ pub mod exact;
 pub mod fleet;
 pub mod golden;
 pub mod growth;
+pub mod import;
 pub mod input;
 pub mod micro;
 pub mod payback;

@@ -15,7 +15,7 @@ use crate::input::Field;
 use crate::micro::Micro;
 
 pub use firmware::Firmware;
-pub use recognition::{Confidence, Recognition, Sighting, Unrecognized};
+pub use recognition::{Confidence, Named, Recognition, Sighting, Unrecognized};
 
 /// The catalogue as it is shipped.
 pub const ROWS: &str = include_str!("../../data/asic-models.csv");

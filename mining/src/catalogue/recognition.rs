@@ -43,8 +43,17 @@ impl Confidence {
     }
 }
 
-/// A machine that was recognized.
+/// What a text says: a firmware, and the rows of a model.
 #[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Named<'c> {
+    /// The firmware that was named.
+    pub firmware: Option<Firmware>,
+    pub(crate) rows: Vec<&'c Row>,
+    pub(crate) terahash: Option<Micro>,
+}
+
+/// A machine that was recognized.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recognition<'c> {
     /// The row it rests on.
     pub row: &'c Row,
@@ -52,12 +61,11 @@ pub struct Recognition<'c> {
     pub terahash: Micro,
     /// Power to compute with, W: the stated one, else the row's.
     pub watts: Micro,
-    /// The firmware that was named.
-    pub firmware: Option<Firmware>,
     /// How sure.
     pub confidence: Confidence,
-    /// Why.
-    pub reason: Sentence,
+    how: How,
+    sources_agree: bool,
+    custom: Option<Firmware>,
 }
 
 /// Why a text is no machine, or not one machine.
@@ -103,6 +111,7 @@ impl Unrecognized {
 }
 
 /// How the row was found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum How {
     Bin,
     OnlyBin,
@@ -114,31 +123,19 @@ enum How {
 impl Catalogue {
     /// The machine that is meant.
     pub fn recognize(&self, sighting: Sighting<'_>) -> Result<Recognition<'_>, Unrecognized> {
-        let (firmware, text) = Firmware::find(&spelling::plain(sighting.text));
+        let named = self.name(sighting.text).ok_or(Unrecognized::Unknown)?;
+        named.settle(sighting.terahash, sighting.watts)
+    }
+
+    /// What the text says by itself; none when no model is spelled so.
+    pub fn name(&self, text: &str) -> Option<Named<'_>> {
+        let (firmware, text) = Firmware::find(&spelling::plain(text));
         let said = spelling::said(&text);
-        let (rows, named) = self.model(&said).ok_or(Unrecognized::Unknown)?;
-        let stated = sighting.terahash.or(said.terahash).or(named);
-        let efficient = |row: &&&Row| {
-            said.joules.is_none_or(|joules| (row.joules_per_terahash.units() - joules.units()).abs() <= 500_000)
-        };
-        let rows: Vec<&Row> = rows.iter().filter(efficient).copied().collect();
-        let (row, terahash, derived, how) = choose(&rows, stated, sighting.watts)?;
-        let watts = sighting.watts.unwrap_or(derived);
-        let same_bin: Vec<&&Row> = rows.iter().filter(|other| other.terahash == row.terahash).collect();
-        let sources_agree = sighting.watts.is_some() || same_bin.iter().all(|other| other.watts == row.watts);
-        let custom = firmware.filter(|firmware| *firmware != Firmware::Stock);
-        let (mut confidence, mut reason) = reason(row, &how);
-        if !sources_agree {
-            confidence = confidence.min(Confidence::Medium);
-            reason.en.push_str("; sources differ by less than 5 %, the highest power was taken");
-            reason.zh.push_str("；各来源相差不到 5 %，取最高功耗");
+        let (mut rows, bin) = self.model(&said)?;
+        if let Some(joules) = said.joules {
+            rows.retain(|row| (row.joules_per_terahash.units() - joules.units()).abs() <= 500_000);
         }
-        if let Some(firmware) = custom.filter(|_| sighting.watts.is_none()) {
-            confidence = confidence.min(Confidence::Medium);
-            reason.en.push_str(&format!("; {} may run it at another power", firmware.name()));
-            reason.zh.push_str(&format!("；{} 可能使其以其他功耗运行", firmware.name()));
-        }
-        Ok(Recognition { row, terahash, watts, firmware, confidence, reason })
+        Some(Named { firmware, rows, terahash: said.terahash.or(bin) })
     }
 
     /// Rows of the model, and the bin when its number closes the name.
@@ -166,6 +163,27 @@ impl Catalogue {
         let (last, name) = said.pieces.split_last()?;
         let bin = Micro::parse(last).ok().filter(|_| !name.is_empty() && said.terahash.is_none())?;
         rows(name).map(|rows| (rows, Some(bin)))
+    }
+}
+
+impl<'c> Named<'c> {
+    /// The model's name.
+    pub fn model(&self) -> Option<&'c str> {
+        self.rows.first().map(|row| row.model.as_str())
+    }
+
+    /// The machine, with what is stated beside its name.
+    pub fn settle(&self, terahash: Option<Micro>, watts: Option<Micro>) -> Result<Recognition<'c>, Unrecognized> {
+        let (row, terahash, derived, how) = choose(&self.rows, terahash.or(self.terahash), watts)?;
+        let mut same_bin = self.rows.iter().filter(|other| other.terahash == row.terahash);
+        let sources_agree = watts.is_some() || same_bin.all(|other| other.watts == row.watts);
+        let custom = self.firmware.filter(|firmware| *firmware != Firmware::Stock && watts.is_none());
+        let confidence = match how {
+            How::Bin if sources_agree && custom.is_none() => Confidence::High,
+            How::Efficiency => Confidence::Low,
+            _ => Confidence::Medium,
+        };
+        Ok(Recognition { row, terahash, watts: watts.unwrap_or(derived), confidence, how, sources_agree, custom })
     }
 }
 
@@ -232,30 +250,30 @@ fn by_efficiency<'c>(
     Ok((worst, terahash, watts.unwrap_or(derived), How::Efficiency))
 }
 
-fn reason(row: &Row, how: &How) -> (Confidence, Sentence) {
-    let (model, bin) = (&row.model, row.terahash);
-    let (confidence, en, zh) = match how {
-        How::Bin => (Confidence::High, format!("{model} of {bin} TH/s"), format!("{model}，{bin} TH/s")),
-        How::OnlyBin => (
-            Confidence::Medium,
-            format!("{model}, known with {bin} TH/s only"),
-            format!("{model}，目录中仅有 {bin} TH/s"),
-        ),
-        How::Power => (
-            Confidence::Medium,
-            format!("{model} of {bin} TH/s, by its power"),
-            format!("{model}，按功耗判断为 {bin} TH/s"),
-        ),
-        How::Near => {
-            (Confidence::Medium, format!("{model}, nearest to {bin} TH/s"), format!("{model}，最接近 {bin} TH/s"))
+impl Recognition<'_> {
+    /// Why it is this one.
+    pub fn reason(&self) -> Sentence {
+        let (model, bin, joules) = (&self.row.model, self.row.terahash, self.row.joules_per_terahash);
+        let (mut en, mut zh) = match self.how {
+            How::Bin => (format!("{model} of {bin} TH/s"), format!("{model}，{bin} TH/s")),
+            How::OnlyBin => (format!("{model}, known with {bin} TH/s only"), format!("{model}，目录中仅有 {bin} TH/s")),
+            How::Power => (format!("{model} of {bin} TH/s, by its power"), format!("{model}，按功耗判断为 {bin} TH/s")),
+            How::Near => (format!("{model}, nearest to {bin} TH/s"), format!("{model}，最接近 {bin} TH/s")),
+            How::Efficiency => (
+                format!("{model}; this hashrate is not in the catalogue, power by {joules} J/TH"),
+                format!("{model}；目录中无此算力，按 {joules} J/TH 计算功耗"),
+            ),
+        };
+        if !self.sources_agree {
+            en.push_str("; sources differ by less than 5 %, the highest power was taken");
+            zh.push_str("；各来源相差不到 5 %，取最高功耗");
         }
-        How::Efficiency => (
-            Confidence::Low,
-            format!("{model}; this hashrate is not in the catalogue, power by {} J/TH", row.joules_per_terahash),
-            format!("{model}；目录中无此算力，按 {} J/TH 计算功耗", row.joules_per_terahash),
-        ),
-    };
-    (confidence, Sentence { en, zh })
+        if let Some(firmware) = self.custom {
+            en.push_str(&format!("; {} may run it at another power", firmware.name()));
+            zh.push_str(&format!("；{} 可能使其以其他功耗运行", firmware.name()));
+        }
+        Sentence { en, zh }
+    }
 }
 
 #[cfg(test)]
@@ -300,9 +318,12 @@ mod tests {
                 (model, watts, confidence),
                 "{text}"
             );
-            assert!(!found.reason.en.is_empty() && !found.reason.zh.is_empty());
+            let reason = found.reason();
+            assert!(reason.en.starts_with(model) && reason.zh.starts_with(model));
         }
-        assert_eq!(see("S19 XP luxos 140T").unwrap().firmware, Some(Firmware::LuxOs));
+        let named = Catalogue::shipped().name("S19 XP luxos 140T").unwrap();
+        assert_eq!((named.firmware, named.model()), (Some(Firmware::LuxOs), Some("Antminer S19 XP")));
+        assert!(see("S19 luxos 95T").unwrap().reason().en.ends_with("taken; LuxOS may run it at another power"));
         let names = [Confidence::Low, Confidence::Medium, Confidence::High].map(Confidence::name);
         assert_eq!(names, ["low", "medium", "high"]);
     }
