@@ -33,6 +33,7 @@ pub mod micro;
 pub mod payback;
 pub mod projection;
 pub mod protocol;
+pub mod record;
 pub mod schemes;
 pub mod staged;
 

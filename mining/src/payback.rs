@@ -4,7 +4,7 @@ use crate::exact::Exact;
 use crate::projection::{Entry, MICRO};
 
 /// Two answers to one question.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
 pub struct Payback {
     /// Days, if every day were the first: what advertisements say. `None` when
     /// the first day makes no profit.

@@ -82,7 +82,7 @@ pub struct Plan {
 }
 
 /// One day of the ledger.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Entry {
     /// The date.
     pub date: Date,
@@ -101,9 +101,10 @@ pub struct Entry {
 }
 
 /// A projection with what it rests on.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Projection {
     /// The plan.
+    #[serde(skip)]
     pub plan: Plan,
     /// Day by day.
     pub entries: Vec<Entry>,
@@ -114,7 +115,7 @@ pub struct Projection {
 }
 
 /// Sums over a projection.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Total {
     /// Satoshi.
     pub satoshi: i128,
