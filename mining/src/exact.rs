@@ -128,7 +128,22 @@ impl Exact {
 
     /// The largest whole number that is not above `self · 10^decimals`.
     pub fn floor(&self, decimals: u32) -> BigInt {
-        (self.0.numer() * power_of_ten(decimals)).div_floor(self.0.denom())
+        self.floor_of(1, 1, decimals)
+    }
+
+    /// The largest whole number that is not above
+    /// `self · times / over · 10^decimals`, for `over` above zero.
+    pub fn floor_of(&self, times: i128, over: i128, decimals: u32) -> BigInt {
+        (self.0.numer() * BigInt::from(times) * power_of_ten(decimals))
+            .div_floor(&(self.0.denom() * BigInt::from(over)))
+    }
+
+    /// Two whole numbers whose quotient is `self · times / over`, for `over`
+    /// above zero; the second is above zero. Not in lowest terms, which takes
+    /// longer than all that is done with them.
+    pub(crate) fn ratio(&self, times: &Self, over: &Self) -> (BigInt, BigInt) {
+        let above = self.0.numer() * times.0.numer() * over.0.denom();
+        (above, self.0.denom() * times.0.denom() * over.0.numer())
     }
 
     /// As `a/b`, or as a decimal number where that ends within twenty decimals: a form

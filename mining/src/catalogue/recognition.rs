@@ -48,8 +48,8 @@ impl Confidence {
 pub struct Named<'c> {
     /// The firmware that was named.
     pub firmware: Option<Firmware>,
-    pub(crate) rows: Vec<&'c Row>,
-    pub(crate) terahash: Option<Micro>,
+    rows: Vec<&'c Row>,
+    terahash: Option<Micro>,
 }
 
 /// A machine that was recognized.
@@ -124,7 +124,7 @@ impl Catalogue {
     /// The machine that is meant.
     pub fn recognize(&self, sighting: Sighting<'_>) -> Result<Recognition<'_>, Unrecognized> {
         let named = self.name(sighting.text).ok_or(Unrecognized::Unknown)?;
-        named.settle(sighting.terahash, sighting.watts)
+        named.settle(named.firmware, sighting.terahash, sighting.watts)
     }
 
     /// What the text says by itself; none when no model is spelled so.
@@ -173,11 +173,16 @@ impl<'c> Named<'c> {
     }
 
     /// The machine, with what is stated beside its name.
-    pub fn settle(&self, terahash: Option<Micro>, watts: Option<Micro>) -> Result<Recognition<'c>, Unrecognized> {
+    pub fn settle(
+        &self,
+        firmware: Option<Firmware>,
+        terahash: Option<Micro>,
+        watts: Option<Micro>,
+    ) -> Result<Recognition<'c>, Unrecognized> {
         let (row, terahash, derived, how) = choose(&self.rows, terahash.or(self.terahash), watts)?;
         let mut same_bin = self.rows.iter().filter(|other| other.terahash == row.terahash);
         let sources_agree = watts.is_some() || same_bin.all(|other| other.watts == row.watts);
-        let custom = self.firmware.filter(|firmware| *firmware != Firmware::Stock && watts.is_none());
+        let custom = firmware.filter(|firmware| *firmware != Firmware::Stock && watts.is_none());
         let confidence = match how {
             How::Bin if sources_agree && custom.is_none() => Confidence::High,
             How::Efficiency => Confidence::Low,

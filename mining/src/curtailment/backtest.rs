@@ -6,6 +6,7 @@ use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::paid::Paid;
 use super::{Curve, ENERGY, MICRO_USD, Machine, Mode, PICO_USD, Profiles, REVENUE, Rule, Terms};
 use crate::Sentence;
 use crate::exact::Exact;
@@ -13,9 +14,6 @@ use crate::fleet::{Fleet, Kind};
 use crate::input::Refusal;
 use crate::micro::Micro;
 use crate::staged::{Pico, half_away};
-
-/// Intervals whose lowest, highest and sum are kept together.
-const BLOCK: usize = 64;
 
 /// What is tried.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -29,86 +27,6 @@ pub struct Plan {
     pub profiles: Profiles,
     /// The prices.
     pub curve: Curve,
-}
-
-/// Intervals next to each other.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Block {
-    first: usize,
-    pub(super) count: u32,
-    pub(super) lowest: i64,
-    pub(super) highest: i64,
-    pub(super) sum: i128,
-}
-
-/// Prices as they are paid, with what is added to the curve.
-pub(super) struct Prices {
-    pub(super) minutes: i128,
-    prices: Vec<i64>,
-    /// Sums of the first so many.
-    sums: Vec<i128>,
-    /// Minute at which each begins.
-    begins: Vec<i64>,
-    pub(super) blocks: Vec<Block>,
-}
-
-impl Prices {
-    fn of_curve(curve: &Curve, adder: Micro) -> Self {
-        let (mut prices, mut begins, mut sums, mut sum) = (Vec::new(), Vec::new(), vec![0], 0);
-        for (at, price) in curve.points() {
-            let paid = price.units() + adder.units();
-            sum += i128::from(paid);
-            prices.push(paid);
-            sums.push(sum);
-            begins.push(at.as_second() / 60);
-        }
-        let block = |(at, part): (usize, &[i64])| Block {
-            first: at * BLOCK,
-            count: u32::try_from(part.len()).unwrap_or(u32::MAX),
-            lowest: part.iter().copied().min().unwrap_or_default(),
-            highest: part.iter().copied().max().unwrap_or_default(),
-            sum: part.iter().copied().map(i128::from).sum(),
-        };
-        let blocks = prices.chunks(BLOCK).enumerate().map(block).collect();
-        Self { minutes: curve.minutes.into(), prices, sums, begins, blocks }
-    }
-
-    pub(super) fn of(&self, block: &Block) -> &[i64] {
-        self.prices.get(block.first..block.first + block.count as usize).unwrap_or_default()
-    }
-
-    /// The first interval from `from` on that begins at `not_before` or later
-    /// and whose price, known `lag` intervals late, `fits`; `may` says which
-    /// blocks can hold one.
-    fn next(
-        &self,
-        from: usize,
-        not_before: i64,
-        lag: usize,
-        may: impl Fn(&Block) -> bool,
-        fits: impl Fn(i64) -> bool,
-    ) -> Option<usize> {
-        let from = from.max(self.begins.partition_point(|begin| *begin < not_before));
-        // In terms of the price that is looked at.
-        let mut at = from.saturating_sub(lag);
-        while at + lag < self.prices.len() {
-            let block = self.blocks.get(at / BLOCK)?;
-            let end = block.first + block.count as usize;
-            if may(block) {
-                let found = self.prices.get(at..end)?.iter().position(|price| fits(*price));
-                if let Some(found) = found {
-                    return Some(at + found + lag).filter(|at| *at < self.prices.len());
-                }
-            }
-            at = end;
-        }
-        None
-    }
-
-    /// Sum over intervals `from..to`.
-    fn sum(&self, (from, to): (usize, usize)) -> i128 {
-        self.sums.get(to).copied().unwrap_or_default() - self.sums.get(from).copied().unwrap_or_default()
-    }
 }
 
 /// One machine of a kind over the curve.
@@ -199,7 +117,7 @@ impl Plan {
         self.terms.check()?;
         self.profiles.check()?;
         self.curve.check()?;
-        let prices = Prices::of_curve(&self.curve, self.terms.adder_usd_per_mwh);
+        let prices = Paid::of(&self.curve, self.terms.adder_usd_per_mwh);
         let kinds = self.fleet.kinds();
         let share = kinds.len().div_ceil(threads.max(1)).max(1);
         let prices_ref = &prices;
@@ -240,7 +158,7 @@ impl Plan {
         Ok(Machine { nominal, modes, standby: ENERGY * self.metered(self.terms.standby_watts)?, cycle })
     }
 
-    fn tried(&self, kind: &Kind, prices: &Prices) -> Result<Tried, Refusal> {
+    fn tried(&self, kind: &Kind, prices: &Paid) -> Result<Tried, Refusal> {
         let machine = self.machine(kind)?;
         let rule = Rule::of(&machine, &self.terms);
         let off = rule.as_ref().map_or_else(Vec::new, |rule| self.off(rule, prices));
@@ -267,15 +185,15 @@ impl Plan {
     }
 
     /// When the rule has a machine off: from each stop to each return.
-    fn off(&self, rule: &Rule, prices: &Prices) -> Vec<(usize, usize)> {
+    fn off(&self, rule: &Rule, prices: &Paid) -> Vec<(usize, usize)> {
         let adder = self.terms.adder_usd_per_mwh.units();
         let (stop, resume) = (rule.stop_above.units() + adder, rule.resume_at.units() + adder);
         let lag = self.terms.lag as usize;
         let (mut at, mut not_before, mut off) = (0, i64::MIN, Vec::new());
-        while let Some(from) = prices.next(at, not_before, lag, |block| block.highest > stop, |price| price > stop) {
+        while let Some(from) = prices.next_above(stop, at, not_before, lag) {
             let since = prices.begins[from];
             not_before = since + i64::from(self.terms.min_off_minutes);
-            let back = prices.next(from + 1, not_before, lag, |block| block.lowest <= resume, |price| price <= resume);
+            let back = prices.next_at_most(resume, from + 1, not_before, lag);
             let Some(to) = back else {
                 off.push((from, prices.prices.len()));
                 break;
@@ -288,7 +206,7 @@ impl Plan {
     }
 
     /// All machines switched together.
-    fn whole_site(&self, prices: &Prices) -> Result<Option<(Rule, Pico)>, Refusal> {
+    fn whole_site(&self, prices: &Paid) -> Result<Option<(Rule, Pico)>, Refusal> {
         let mut site = Machine { nominal: Mode { revenue: 0, power: 0 }, modes: Vec::new(), standby: 0, cycle: 0 };
         for kind in self.fleet.kinds() {
             let (machine, count) = (self.machine(kind)?, i128::from(kind.count));
@@ -303,7 +221,7 @@ impl Plan {
         Ok(Some((rule, Pico::of(half_away(units, PICO_USD)))))
     }
 
-    fn days(&self, tried: &[Tried], prices: &Prices) -> Vec<Day> {
+    fn days(&self, tried: &[Tried], prices: &Paid) -> Vec<Day> {
         let mut change = vec![0_i128; prices.prices.len() + 1];
         for tried in tried {
             let spared = tried.spared * i128::from(tried.line.kind.count);
@@ -367,7 +285,7 @@ fn totals(tried: &[Tried], minutes: i128) -> Option<Totals> {
 
 impl Machine {
     /// Profit of running through an interval range in the best of `modes`.
-    fn ran(&self, prices: &Prices, range: (usize, usize), modes: &[Mode]) -> i128 {
+    fn ran(&self, prices: &Paid, range: (usize, usize), modes: &[Mode]) -> i128 {
         if let [mode] = modes {
             let count = (range.1 - range.0) as i128;
             return (mode.revenue * count - mode.power * prices.sum(range)) * prices.minutes;
@@ -379,7 +297,7 @@ impl Machine {
     }
 
     /// Profit with the machine off in these ranges, stops paid for.
-    fn under(&self, prices: &Prices, off: &[(usize, usize)]) -> i128 {
+    fn under(&self, prices: &Paid, off: &[(usize, usize)]) -> i128 {
         let (mut units, mut at) = (0, 0);
         for range in off {
             units += self.ran(prices, (at, range.0), &self.modes);
@@ -425,238 +343,4 @@ impl Backtest {
 }
 
 #[cfg(test)]
-mod tests {
-    use proptest::prelude::*;
-
-    use super::super::{Profile, Run, Sample};
-    use super::*;
-    use crate::fleet::tests::{exact, kind, market};
-
-    fn terms() -> Terms {
-        Terms {
-            usd_per_petahash_day: Micro::of(46_440_000),
-            meter_factor: Exact::one(),
-            adder_usd_per_mwh: Micro::default(),
-            standby_watts: Micro::default(),
-            ramp_minutes: 8,
-            wear_usd: Micro::default(),
-            min_off_minutes: 30,
-            min_on_minutes: 30,
-            lag: 0,
-        }
-    }
-
-    fn plan(kinds: Vec<Kind>, minutes: u32, prices: Vec<i64>) -> Plan {
-        let run = Run { start: Timestamp::UNIX_EPOCH, prices: prices.into_iter().map(Micro::whole).collect() };
-        let curve = Curve { minutes, runs: vec![run] };
-        Plan { fleet: Fleet::of(kinds).unwrap(), terms: terms(), profiles: Profiles::default(), curve }
-    }
-
-    fn s21() -> Kind {
-        kind(200_000_000, 3_500_000_000, None, 1)
-    }
-
-    #[test]
-    fn the_rule_is_the_one_that_theory_gives() {
-        let back = plan(vec![s21()], 60, vec![50; 24]).backtest(1).unwrap();
-        let rule = back.lines[0].rule.clone().unwrap();
-        // The worked examples of the field: 110.571 USD/MWh, 0.0258 USD, 88, 22 and 9 minutes.
-        assert_eq!((rule.threshold.text(3).as_str(), rule.cycle_usd.text(4).as_str()), ("110.571", "0.0258"));
-        assert_eq!(rule.worthwhile_minutes.map(|minutes| minutes.text(0)), ["88", "22", "9"]);
-        assert_eq!((rule.resume_at, rule.stop_above), (Micro::of(110_571_429), Micro::of(110_571_429 + 14_742_857)));
-        let sentence = rule.sentence(&terms());
-        assert!(sentence.en.contains("below 110.57 USD/MWh") && sentence.zh.contains("110.57"), "{sentence:?}");
-        let adder = Terms { adder_usd_per_mwh: Micro::whole(10), standby_watts: Micro::whole(25), ..terms() };
-        let with = Plan { terms: adder, ..plan(vec![s21()], 60, vec![50; 24]) }.backtest(1).unwrap();
-        assert_eq!(with.lines[0].rule.clone().unwrap().threshold.text(3), "101.367", "of the curve's price");
-    }
-
-    #[test]
-    fn a_spike_is_sat_out_and_accounted_to_the_last_digit() {
-        let mut prices = vec![50; 24];
-        prices[10..13].copy_from_slice(&[200, 300, 100]);
-        let back = plan(vec![Kind { count: 2, ..s21() }], 60, prices).backtest(1).unwrap();
-        let line = &back.lines[0];
-        assert_eq!((line.cycles, line.off_hours.text(1).as_str()), (1, "2.0"));
-        // 9.288 USD a day; 0.0035 MW at 21·50 + 200 + 300 + 100 USD/MWh.
-        assert_eq!(line.never_usd.to_string(), "3.513000000000");
-        // Two hours at 0.387 USD not earned, 500 USD/MWh not paid, 0.0258 USD lost.
-        assert_eq!(line.rule_usd.to_string(), "4.463200000000");
-        assert_eq!(line.foresight_usd, line.rule_usd);
-        assert_eq!((line.not_served_mwh.to_string(), back.totals.cycles), ("0.007000000000".to_owned(), 2));
-        assert_eq!(back.saving().to_string(), "1.900400000000");
-        assert_eq!(back.captured_percent(), Some(Exact::whole(100)));
-        let (rule, site) = back.whole_site.clone().unwrap();
-        assert_eq!((rule.threshold, site), (line.rule.clone().unwrap().threshold, back.totals.rule_usd));
-        assert_eq!(back.days.len(), 1);
-        assert_eq!((back.days[0].highest, back.days[0].not_served_mwh.text(4)), (Micro::whole(300), "0.0140".into()));
-        let sentence = back.sentence();
-        assert!(
-            sentence.en.contains("1.90 USD saved, 100.0 %") && sentence.zh.contains("节省 1.90 USD"),
-            "{sentence:?}"
-        );
-    }
-
-    #[test]
-    fn late_prices_switch_late_and_gaps_count_as_nothing() {
-        let mut prices = vec![50; 24];
-        prices[10..13].copy_from_slice(&[200, 300, 100]);
-        let plan = plan(vec![s21()], 60, prices.clone());
-        let late = Plan { terms: Terms { lag: 1, ..terms() }, ..plan.clone() };
-        // Off in hours 11 and 12, because 200 is known at 11 and 100 at 13.
-        assert_eq!(
-            late.off(
-                &late.backtest(1).unwrap().lines[0].rule.clone().unwrap(),
-                &Prices::of_curve(&late.curve, Micro::default())
-            ),
-            [(11, 13)]
-        );
-        let never = Plan { terms: Terms { lag: 50, ..terms() }, ..plan.clone() }.backtest(1).unwrap();
-        assert_eq!((never.totals.cycles, never.totals.rule_usd), (0, never.totals.never_usd));
-        let later = Run { start: Timestamp::from_second(86_400 + 7200).unwrap(), prices: vec![Micro::whole(500); 2] };
-        let mut gap = plan;
-        gap.curve.runs.push(later);
-        let back = gap.backtest(1).unwrap();
-        assert_eq!((back.missing, back.intervals, back.lines[0].cycles), (2, 26, 2));
-        assert_eq!(back.lines[0].off_hours.text(1), "4.0", "the last stop lasts to the end");
-    }
-
-    #[test]
-    fn profiles_do_what_the_field_measured() {
-        // S19k Pro at 46.44 USD/PH/day, 25 W asleep, USD a day.
-        let profile = |terahash: i64, watts: i64| Profile {
-            model: "S19k Pro".into(),
-            terahash: Micro::of(terahash),
-            watts: Micro::whole(watts),
-        };
-        let mut kind = kind(121_800_000, 2_794_000_000, None, 1);
-        kind.model = "S19k Pro".into();
-        let with = |profiles: Vec<Profile>, price: i64| {
-            let mut plan = plan(vec![kind.clone()], 60, vec![price; 24]);
-            plan.terms.standby_watts = Micro::whole(25);
-            plan.terms.ramp_minutes = 0;
-            Plan { profiles: Profiles(profiles), ..plan }.backtest(1).unwrap().lines.remove(0)
-        };
-        let best = vec![profile(54_700_000, 1080), profile(163_100_000, 4195), profile(39_200_000, 784)];
-        assert_eq!(with(Vec::new(), 80).foresight_usd.text(4), "0.2919");
-        assert_eq!(with(Vec::new(), 95).foresight_usd.text(4), "-0.0570");
-        assert_eq!(with(best.clone(), 95).foresight_usd.text(4), "0.0779");
-        let cheap = with(best.clone(), 30);
-        assert_eq!((cheap.foresight_usd.text(2), cheap.modes), ("4.55".into(), 4));
-        assert_eq!(cheap.rule_usd, cheap.foresight_usd);
-        assert!(cheap.never_usd < cheap.rule_usd, "never is the nominal way");
-        assert_eq!(with(best, 95).rule.unwrap().threshold.text(2), "100.33", "of the last way to run");
-    }
-
-    #[test]
-    fn what_saves_nothing_has_no_rule() {
-        let mut plan = plan(vec![kind(1_200_000, 18_000_000, None, 3)], 60, vec![500; 5]);
-        plan.terms.standby_watts = Micro::whole(25);
-        let back = plan.backtest(1).unwrap();
-        assert_eq!((back.lines[0].rule.clone(), back.whole_site.clone(), back.lines[0].cycles), (None, None, 0));
-        plan.terms.meter_factor = Exact::zero();
-        assert_eq!(plan.backtest(1).unwrap_err().code(), "OutOfRange");
-        plan.terms = Terms { min_off_minutes: 20_000, ..terms() };
-        assert_eq!(plan.backtest(1).unwrap_err().code(), "OutOfRange");
-        let json = serde_json::to_string(&plan).unwrap();
-        assert_eq!(serde_json::from_str::<Plan>(&json).unwrap(), plan);
-        let none = super::tests::plan(vec![s21()], 60, vec![50; 5]).backtest(1).unwrap();
-        assert_eq!(none.captured_percent(), None, "nothing to save");
-        assert!(none.sentence().en.contains("– %"));
-    }
-
-    #[test]
-    fn revenue_is_that_of_the_market() {
-        let revenue = Terms::revenue(&market(), &exact("0.01")).unwrap();
-        let wanted = &(&bitcoin(&market()) * &exact("92817")) * &exact("0.99");
-        assert_eq!(revenue.to_string(), wanted.text(6));
-        assert!(Terms::revenue(&market(), &exact("1.1")).is_err());
-        let easy = crate::fleet::Market { difficulty: Exact::one(), ..market() };
-        assert!(Terms::revenue(&easy, &Exact::zero()).is_err());
-    }
-
-    fn bitcoin(market: &crate::fleet::Market) -> Exact {
-        let reward = &market.subsidy_btc + &market.fees_btc;
-        crate::daily::bitcoin_per_day(&Exact::whole(1000), &market.difficulty, &reward)
-    }
-
-    #[test]
-    fn a_year_is_the_same_with_any_number_of_threads() {
-        let curve = Sample { minutes: 15, ..Sample::default() }.curve().unwrap();
-        let kinds = (0..40).map(|at| kind(100_000_000 + at * 3_000_000, 3_400_000_000, None, 2));
-        let plan = Plan { curve, ..plan(kinds.collect(), 60, vec![0; 2]) };
-        let one = plan.backtest(1).unwrap();
-        assert_eq!(one, plan.backtest(7).unwrap());
-        assert!(one.totals.never_usd < one.totals.rule_usd && one.totals.rule_usd < one.totals.foresight_usd);
-        assert_eq!(one.days.len(), 366, "a local year in days of UTC");
-        let shed: i128 = one.days.iter().map(|day| day.not_served_mwh.units()).sum();
-        assert!((shed - one.totals.not_served_mwh.units()).abs() < 400);
-    }
-
-    /// The rule interval by interval, as a person would follow it.
-    fn followed(plan: &Plan, rule: &Rule, prices: &[i64]) -> Vec<bool> {
-        let (minutes, mut off, mut since) = (i64::from(plan.curve.minutes), false, i64::MIN / 2);
-        let mut states = Vec::new();
-        for at in 0..prices.len() {
-            let now = at as i64 * minutes;
-            let known = at.checked_sub(plan.terms.lag as usize).map(|at| prices[at] * 1_000_000);
-            let (stop, resume) = (rule.stop_above.units(), rule.resume_at.units());
-            let held = if off { plan.terms.min_off_minutes } else { plan.terms.min_on_minutes };
-            let turns = known.is_some_and(|price| if off { price <= resume } else { price > stop });
-            if turns && now - since >= i64::from(held) {
-                (off, since) = (!off, now);
-            }
-            states.push(off);
-        }
-        states
-    }
-
-    proptest! {
-        #![proptest_config(ProptestConfig::with_cases(60))]
-        #[test]
-        fn the_backtest_is_the_rule_followed_by_hand(
-            prices in proptest::collection::vec(-50_i64..260, 1..300), min_off in 1_u32..90, min_on in 0_u32..90,
-            lag in 0_u32..4, smooth in any::<bool>(),
-        ) {
-            // Long stretches of one sign as well as wild ones.
-            let prices: Vec<i64> = if smooth { prices.iter().flat_map(|price| [*price; 9]).collect() } else { prices };
-            let mut plan = plan(vec![s21()], 5, prices.clone());
-            plan.terms = Terms { min_off_minutes: min_off, min_on_minutes: min_on, lag, ..terms() };
-            let paid = Prices::of_curve(&plan.curve, Micro::default());
-            let machine = plan.machine(&s21()).unwrap();
-            let rule = Rule::of(&machine, &plan.terms).unwrap();
-            let mut states = vec![false; prices.len()];
-            for (from, to) in plan.off(&rule, &paid) {
-                states[from..to].fill(true);
-            }
-            prop_assert_eq!(&states, &followed(&plan, &rule, &prices));
-            // Foresight interval by interval.
-            let (mut on, mut off) = (0_i128, -machine.cycle);
-            for price in &prices {
-                let gain = machine.gain(price * 1_000_000) * 5;
-                (on, off) = (on.max(off) + gain, off.max(on - machine.cycle));
-            }
-            prop_assert_eq!(machine.foresight(&paid), on.max(off));
-            if prices.len() > 1 {
-                let line = plan.backtest(1).unwrap().lines.remove(0);
-                prop_assert!(line.foresight_usd >= line.rule_usd && line.foresight_usd >= line.never_usd);
-            }
-        }
-
-        #[test]
-        fn foresight_is_the_best_of_all_schedules(prices in proptest::collection::vec(60_i64..160, 2..9)) {
-            let plan = plan(vec![s21()], 5, prices.clone());
-            let paid = Prices::of_curve(&plan.curve, Micro::default());
-            let machine = plan.machine(&s21()).unwrap();
-            let value = |schedule: u32| {
-                let off = |at: usize| schedule & (1 << at) != 0;
-                (0..prices.len()).fold(0_i128, |sum, at| {
-                    let gain = if off(at) { 0 } else { machine.gain(prices[at] * 1_000_000) * 5 };
-                    let stops = off(at) && (at == 0 || !off(at - 1));
-                    sum + gain - if stops { machine.cycle } else { 0 }
-                })
-            };
-            prop_assert_eq!(machine.foresight(&paid), (0..1 << prices.len()).map(value).max().unwrap());
-        }
-    }
-}
+mod tests;

@@ -1,39 +1,48 @@
 //! What somebody would have made who knew every price beforehand: the most any
 //! rule can reach.
 
-use super::Machine;
-use super::backtest::{Block, Prices};
+use super::paid::Paid;
+use super::{Machine, Mode};
+
+/// The best so far that ends running, and the best that ends stopped, units.
+struct Best {
+    running: i128,
+    stopped: i128,
+    cycle: i128,
+}
+
+impl Best {
+    /// One interval on, in which running brings `gain` over being stopped.
+    fn step(&mut self, gain: i128) {
+        let Self { running, stopped, cycle } = *self;
+        self.running = running.max(stopped) + gain;
+        self.stopped = stopped.max(running - cycle);
+    }
+}
 
 impl Machine {
     /// The best sum over all intervals of running over being stopped, less what
     /// stops cost, units.
-    ///
-    /// Two values go from interval to interval: the best so far that ends
-    /// running and the best that ends stopped. A stretch in which running is
-    /// always better, or never, acts as one interval, because nobody would
-    /// switch within it.
-    pub(super) fn foresight(&self, prices: &Prices) -> i128 {
-        let (mut running, mut stopped) = (0_i128, -self.cycle);
-        let mut step = |gain: i128| {
-            (running, stopped) = (running.max(stopped) + gain, stopped.max(running - self.cycle));
-        };
-        let minutes = prices.minutes;
-        for block in &prices.blocks {
-            match (self.gain_of_all(block), self.modes.as_slice()) {
-                (true, [mode]) => {
-                    let count = i128::from(block.count) * mode.revenue;
-                    step((count - (mode.power - self.standby) * block.sum) * minutes);
-                }
-                _ => prices.of(block).iter().for_each(|price| step(self.gain(*price) * minutes)),
-            }
+    pub(super) fn foresight(&self, paid: &Paid) -> i128 {
+        let mut best = Best { running: 0, stopped: -self.cycle, cycle: self.cycle };
+        match self.modes.as_slice() {
+            [mode] if mode.power > self.standby => self.by_blocks(*mode, paid, &mut best),
+            _ => paid.prices.iter().for_each(|price| best.step(self.gain(*price) * paid.minutes)),
         }
-        running.max(stopped)
+        best.running.max(best.stopped)
     }
 
-    /// Whether running is better in all of a block's intervals, or in none: with
-    /// one mode the gain is a straight line over the price, so its ends tell.
-    fn gain_of_all(&self, block: &Block) -> bool {
-        let ends = [block.lowest, block.highest].map(|price| self.gain(price).signum());
-        ends != [-1, 1] && ends != [1, -1]
+    /// With one way to run. A stretch in which running is always better, or
+    /// never, acts as one interval, because nobody would switch within it.
+    fn by_blocks(&self, mode: Mode, paid: &Paid, best: &mut Best) {
+        let (revenue, saved) = (mode.revenue * paid.minutes, (mode.power - self.standby) * paid.minutes);
+        let threshold = revenue.div_euclid(saved);
+        for (lowest, highest, sum, prices) in paid.blocks() {
+            if i128::from(highest) <= threshold || i128::from(lowest) > threshold {
+                best.step(prices.len() as i128 * revenue - saved * sum);
+            } else {
+                prices.iter().for_each(|price| best.step(revenue - saved * i128::from(*price)));
+            }
+        }
     }
 }

@@ -13,6 +13,7 @@
 
 mod backtest;
 mod foresight;
+mod paid;
 mod prices;
 mod profiles;
 mod sample;

@@ -31,7 +31,7 @@ pub(super) fn zero(
             let (mut terahash, mut energy) = (0, Exact::zero());
             for stair in stairs {
                 let step = match &at {
-                    Some(x) if rests => stair.running(&(rate * x)),
+                    Some(x) if rests => stair.running(rate, x),
                     _ => stair.all(),
                 };
                 terahash += step.terahash;

@@ -98,8 +98,10 @@ impl Fleet {
         }
         let stairs = self.staircases(site);
         let outcome = |best: bool| -> Result<Outcome, Refusal> {
-            let steps: Vec<_> =
-                stairs.iter().map(|stair| if best { stair.running(&revenue) } else { stair.all() }).collect();
+            let steps: Vec<_> = stairs
+                .iter()
+                .map(|stair| if best { stair.running(&bitcoin, &market.price_usd) } else { stair.all() })
+                .collect();
             let powers: Vec<Rate> = stairs.iter().map(|stair| Rate::new(stair.usd_per_watt.clone())).collect();
             let terahash = steps.iter().map(|step| step.terahash).sum();
             let watts = steps.iter().map(|step| step.watts).sum();

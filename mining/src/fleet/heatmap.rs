@@ -136,8 +136,9 @@ impl Plan {
         let zero = contour::zero(&stairs, &segments, &self.site.other_usd_per_day, self.rest == Rest::Unprofitable);
         let zero_price = |difficulty: &Exact| zero.as_ref().map(|x| Pico::rounded(&(x * difficulty))).transpose();
         let zero_prices = difficulties.iter().map(zero_price).collect::<Result<_, _>>()?;
-        let columns = difficulties.iter().map(|difficulty| Column::of(self, &segments, &stairs, difficulty));
-        let columns: Vec<Column> = columns.collect();
+        let short = ShortStairs::of(self, &segments, &stairs, &difficulties);
+        let column = |difficulty| Column::of(self, &segments, &stairs, short.as_ref(), difficulty);
+        let columns: Vec<Column> = difficulties.iter().map(column).collect();
         let share = columns.len().div_ceil(threads.max(1)).max(1);
         let parts: Vec<Result<Vec<Vec<Pico>>, Refusal>> = std::thread::scope(|scope| {
             let started: Vec<_> = columns
@@ -156,57 +157,74 @@ impl Plan {
     }
 }
 
+/// A staircase in short integers; see [`crate::staged`].
+struct ShortStair {
+    /// See [`Staircase::thresholds`].
+    thresholds: Vec<i128>,
+    /// USD a day for each watt, the next whole number not below it.
+    usd_per_watt: i128,
+    /// By how many units it may be above the true one: one or none.
+    error: i128,
+}
+
+/// Staircases in short integers.
+struct ShortStairs {
+    /// Decimals of USD a day, for each TH/s and for each watt.
+    decimals: u32,
+    /// By staircase.
+    stairs: Vec<ShortStair>,
+}
+
+impl ShortStairs {
+    /// With as many decimals as leave room for a day of the whole fleet.
+    fn of(plan: &Plan, segments: &[(u32, Exact)], stairs: &[Staircase], difficulties: &[Exact]) -> Option<Self> {
+        let (dearest, easiest) = (plan.prices.iter().max()?, difficulties.iter().min()?);
+        let best = segments.iter().map(|(_, per_unit)| per_unit).max()?;
+        let terahash: i128 = stairs.iter().map(|stair| stair.all().terahash).sum();
+        let most = (&(best * &dearest.exact()) * &Exact::whole(terahash)).over(easiest)?;
+        let decimals = (18..=27).rev().find(|decimals| most.floor(*decimals).bits() < 122)?;
+        let short = |stair: &Staircase| {
+            let floor = stair.usd_per_watt.floor(decimals);
+            let error = i128::from(Exact::scaled(floor.clone(), decimals) != stair.usd_per_watt);
+            let (thresholds, usd_per_watt) = (stair.thresholds(decimals)?, floor.to_i128()?.checked_add(error)?);
+            Some(ShortStair { thresholds, usd_per_watt, error })
+        };
+        Some(Self { decimals, stairs: stairs.iter().map(short).collect::<Option<_>>()? })
+    }
+}
+
 /// Cells of one difficulty, over all prices.
 struct Column<'a> {
     plan: &'a Plan,
     segments: &'a [(u32, Exact)],
     stairs: &'a [Staircase],
     difficulty: &'a Exact,
-    short: Option<Short>,
-}
-
-/// The same in short integers; see [`crate::staged`].
-struct Short {
-    /// Decimals of USD a day for each TH/s.
-    decimals: u32,
+    short_stairs: Option<&'a ShortStairs>,
     /// Days, and BTC a day for each TH/s at [`BITCOIN_DECIMALS`], cut off.
-    segments: Vec<(i128, i128)>,
-    /// Thresholds, and USD a day for each watt, cut off, by staircase.
-    stairs: Vec<(Vec<i128>, i128)>,
+    short_segments: Option<Vec<(i128, i128)>>,
 }
 
 /// Decimals of BTC a day for each TH/s in the short form.
 const BITCOIN_DECIMALS: u32 = 33;
 
 impl<'a> Column<'a> {
-    fn of(plan: &'a Plan, segments: &'a [(u32, Exact)], stairs: &'a [Staircase], difficulty: &'a Exact) -> Self {
-        let mut column = Self { plan, segments, stairs, difficulty, short: None };
-        column.short = column.shorten();
-        column
+    fn of(
+        plan: &'a Plan,
+        segments: &'a [(u32, Exact)],
+        stairs: &'a [Staircase],
+        short_stairs: Option<&'a ShortStairs>,
+        difficulty: &'a Exact,
+    ) -> Self {
+        let bitcoin = |(days, per_unit): &(u32, Exact)| {
+            Some((i128::from(*days), per_unit.over(difficulty)?.floor(BITCOIN_DECIMALS).to_i128()?))
+        };
+        let short_segments = segments.iter().map(bitcoin).collect();
+        Self { plan, segments, stairs, difficulty, short_stairs, short_segments }
     }
 
     /// USD a day for each TH/s at a price.
     fn rate(&self, per_unit: &Exact, price: Micro) -> Exact {
         (per_unit * &price.exact()).over(self.difficulty).unwrap_or_else(Exact::zero)
-    }
-
-    fn shorten(&self) -> Option<Short> {
-        let dearest = self.plan.prices.iter().max()?;
-        let most = self.segments.iter().map(|(_, per_unit)| self.rate(per_unit, *dearest)).max()?;
-        let terahash: i128 = self.stairs.iter().map(|stair| stair.all().terahash).sum();
-        // As many decimals as leave room for a day of the whole fleet.
-        let size = |decimals: u32| (&most * &Exact::whole(terahash)).floor(decimals).bits();
-        let decimals = (18..=27).rev().find(|decimals| size(*decimals) < 122)?;
-        let bitcoin =
-            |per_unit: &Exact| per_unit.over(self.difficulty).and_then(|rate| rate.floor(BITCOIN_DECIMALS).to_i128());
-        let segments: Option<Vec<(i128, i128)>> =
-            self.segments.iter().map(|(days, per_unit)| Some((i128::from(*days), bitcoin(per_unit)?))).collect();
-        let stairs: Option<Vec<(Vec<i128>, i128)>> = self
-            .stairs
-            .iter()
-            .map(|stair| Some((stair.thresholds(decimals)?, stair.usd_per_watt.floor(decimals).to_i128()?)))
-            .collect();
-        Some(Short { decimals, segments: segments?, stairs: stairs? })
     }
 
     fn cells(&self) -> Result<Vec<Pico>, Refusal> {
@@ -216,29 +234,29 @@ impl<'a> Column<'a> {
 
     /// The cell when both ends of the interval round alike.
     fn quick(&self, price: Micro) -> Option<Pico> {
-        let short = self.short.as_ref()?;
+        let (short, segments) = (self.short_stairs?, self.short_segments.as_ref()?);
         let cut = 10_i128.pow(BITCOIN_DECIMALS + 6 - short.decimals);
         let million = i128::from(MILLION);
         // The short rate is below the true one by less than so many units.
         let error = price.wide() / cut + 2;
         let (mut low, mut width) = (0_i128, 0_i128);
-        for (days, bitcoin) in &short.segments {
+        for (days, bitcoin) in segments {
             let rate = bitcoin.checked_mul(price.wide())? / cut;
-            for (stair, (thresholds, usd_per_watt)) in self.stairs.iter().zip(&short.stairs) {
-                let all = self.plan.rest == Rest::Never || *usd_per_watt < 0;
+            for (stair, short) in self.stairs.iter().zip(&short.stairs) {
+                let all = self.plan.rest == Rest::Never || stair.usd_per_watt.is_negative();
+                let thresholds = &short.thresholds;
                 let running = if all { thresholds.len() } else { thresholds.partition_point(|least| rate > *least) };
                 let (step, most) = (stair.steps.get(running)?, stair.all());
                 let earned = rate.checked_mul(step.terahash)?;
-                // Cut off, a watt is dearer by up to a unit.
-                let cost = usd_per_watt.checked_add(1)?.checked_mul(step.watts)?;
+                let cost = short.usd_per_watt.checked_mul(step.watts)?;
                 low = low.checked_add(earned.checked_sub(cost)?.div_euclid(million).checked_mul(*days)?)?;
                 // Profit moves by no more than all machines' hashrate for each
                 // unit of the rate, and by their watts for each unit of cost.
-                let moved = most.terahash.checked_mul(error)?.checked_add(most.watts)?;
+                let moved = most.terahash.checked_mul(error)?.checked_add(most.watts.checked_mul(short.error)?)?;
                 width = width.checked_add((moved / million + 2).checked_mul(*days)?)?;
             }
         }
-        let days: i128 = short.segments.iter().map(|(days, _)| days).sum();
+        let days: i128 = segments.iter().map(|(days, _)| days).sum();
         let other = self.plan.site.other_usd_per_day.floor(short.decimals).to_i128()?.checked_mul(days)?;
         (low, width) = (low.checked_sub(other)?.checked_sub(days)?, width.checked_add(days)?);
         let unit = 10_i128.pow(short.decimals - DECIMALS);
@@ -254,7 +272,8 @@ impl<'a> Column<'a> {
             let rate = self.rate(per_unit, price);
             length += i128::from(*days);
             for stair in self.stairs {
-                let step = if self.plan.rest == Rest::Never { stair.all() } else { stair.running(&rate) };
+                let step =
+                    if self.plan.rest == Rest::Never { stair.all() } else { stair.running(&rate, &Exact::one()) };
                 let earned = &rate * &Exact::whole(step.terahash);
                 let profit = earned - &stair.usd_per_watt * &Exact::whole(step.watts);
                 sum = sum + profit * Exact::whole((*days).into());
@@ -471,7 +490,8 @@ mod tests {
             let fees_btc = &plan.fees_btc;
             let course = Course { start, height, horizon, price_growth, difficulty_growth, convention, fees_btc };
             let segments = course.segments(&plan.site).unwrap();
-            let column = Column::of(&plan, &segments, &stairs, &difficulties[0]);
+            let short = ShortStairs::of(&plan, &segments, &stairs, &difficulties);
+            let column = Column::of(&plan, &segments, &stairs, short.as_ref(), &difficulties[0]);
             let exact = column.exact(plan.prices[0]).unwrap();
             // The interval may be too wide to decide; it never decides wrongly.
             prop_assert_eq!(column.quick(plan.prices[0]).unwrap_or(exact), exact);

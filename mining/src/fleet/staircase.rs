@@ -50,14 +50,16 @@ impl Staircase {
         self.steps.last().copied().unwrap_or_default()
     }
 
-    /// Those that run when each TH/s earns `usd_per_terahash` a day, exact.
-    pub(super) fn running(&self, usd_per_terahash: &Exact) -> Step {
-        let runs = |(terahash, watts): &(i128, i128)| {
-            usd_per_terahash * &Exact::whole(*terahash) > &self.usd_per_watt * &Exact::whole(*watts)
+    /// Those that run when each TH/s earns `rate · x` USD a day, exact.
+    pub(super) fn running(&self, rate: &Exact, x: &Exact) -> Step {
+        let count = if self.usd_per_watt.is_positive() {
+            let (above, below) = rate.ratio(x, &self.usd_per_watt);
+            self.kinds.partition_point(|(terahash, watts)| &above * terahash > &below * watts)
+        } else if self.usd_per_watt.is_negative() || !(rate.is_zero() || x.is_zero()) {
+            self.kinds.len()
+        } else {
+            0
         };
-        // Where energy costs nothing, whatever earns at all runs, or all do.
-        let paid = self.usd_per_watt.is_negative();
-        let count = if paid { self.kinds.len() } else { self.kinds.partition_point(runs) };
         self.steps.get(count).copied().unwrap_or_default()
     }
 
@@ -65,9 +67,8 @@ impl Staircase {
     /// `decimals`; none when it does not fit. A whole number of that unit is
     /// above the true value exactly when it is above this.
     pub(super) fn thresholds(&self, decimals: u32) -> Option<Vec<i128>> {
-        let threshold = |(terahash, watts): &(i128, i128)| {
-            Exact::fraction(*watts, *terahash).and_then(|ratio| (&ratio * &self.usd_per_watt).floor(decimals).to_i128())
-        };
+        let threshold =
+            |(terahash, watts): &(i128, i128)| self.usd_per_watt.floor_of(*watts, *terahash, decimals).to_i128();
         self.kinds.iter().map(threshold).collect()
     }
 }

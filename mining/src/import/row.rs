@@ -2,12 +2,13 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 use super::encoding::Encoding;
 use super::header::{Column, Header, UNITS, fields};
 use super::problem::Problem;
 use crate::Sentence;
-use crate::catalogue::{Catalogue, Confidence, Firmware, Named, Unrecognized};
+use crate::catalogue::{Catalogue, Firmware, Named, Recognition, Unrecognized};
 use crate::exact::NotANumber;
 use crate::fleet::Kind;
 use crate::input::{Field, Refusal};
@@ -42,10 +43,8 @@ pub struct Accepted {
     pub kind: Kind,
     /// Its firmware.
     pub firmware: Option<Firmware>,
-    /// How sure the catalogue is; none when it was not asked.
-    pub confidence: Option<Confidence>,
-    /// Why.
-    pub reason: Option<Sentence>,
+    /// What the catalogue says; none when it knows nothing of it.
+    pub recognition: Option<Recognition<'static>>,
     /// What is odd about it.
     pub warning: Option<Sentence>,
 }
@@ -53,7 +52,8 @@ pub struct Accepted {
 impl Accepted {
     /// The row as it is written out.
     pub fn cells(&self) -> [String; 11] {
-        let (en, zh) = self.reason.clone().map_or_else(Default::default, |reason| (reason.en, reason.zh));
+        let reason = self.recognition.map(|known| known.reason());
+        let (en, zh) = reason.map_or_else(Default::default, |reason| (reason.en, reason.zh));
         [
             self.serial.clone(),
             self.kind.model.clone(),
@@ -62,7 +62,7 @@ impl Accepted {
             self.firmware.map_or_else(String::new, |firmware| firmware.name().to_owned()),
             self.kind.count.to_string(),
             self.kind.usd_per_kwh.map_or_else(String::new, |price| price.to_string()),
-            self.confidence.map_or_else(String::new, |confidence| confidence.name().to_owned()),
+            self.recognition.map_or_else(String::new, |known| known.confidence.name().to_owned()),
             en,
             zh,
             self.warning.clone().map_or_else(String::new, |warning| format!("{} / {}", warning.en, warning.zh)),
@@ -74,7 +74,7 @@ impl Accepted {
 pub(super) struct Reader<'a> {
     header: &'a Header,
     encoding: Encoding,
-    names: BTreeMap<String, Option<Named<'static>>>,
+    names: BTreeMap<String, Option<Rc<Named<'static>>>>,
 }
 
 impl<'a> Reader<'a> {
@@ -129,42 +129,38 @@ impl<'a> Reader<'a> {
         let fraction = Refusal::NotANumber { field: Field::Count, text: count.to_string(), why: NotANumber::Spelling };
         let count = whole.ok_or_else(|| self.refused(cells[Column::Count as usize].1, fraction))?;
         let (model, firmware, serial) = (cell(Column::Model), cell(Column::Firmware), cell(Column::Serial));
-        let (firmware, serial) = (Firmware::of(firmware), serial.to_owned());
         let named = self.named(model);
-        let firmware = firmware.or(named.as_ref().and_then(|named| named.firmware));
+        let stated = if firmware.is_empty() { None } else { Firmware::of(firmware) };
+        let firmware = stated.or(named.as_ref().and_then(|named| named.firmware));
+        let serial = serial.to_owned();
         let kind = |terahash, watts, model: &str| Kind { terahash, watts, usd_per_kwh, model: model.to_owned(), count };
-        let settled = named.map(|named| Named { firmware, ..named }.settle(terahash, watts));
-        let (kind, confidence, reason, warning) = match (settled, terahash, watts) {
-            (Some(Ok(found)), ..) => {
-                let kind = kind(found.terahash, found.watts, &found.row.model);
-                let warning = odd(&kind).or_else(|| unlike(&kind, found.row.joules_per_terahash));
-                (kind, Some(found.confidence), Some(found.reason()), warning)
-            }
+        let settled = named.map(|named| named.settle(firmware, terahash, watts));
+        let (kind, recognition) = match (settled, terahash, watts) {
+            (Some(Ok(found)), ..) => (kind(found.terahash, found.watts, &found.row.model), Some(found)),
             (_, Some(terahash), Some(watts)) => {
-                let kind = kind(terahash, watts, &model.chars().take(NAME_MAX).collect::<String>());
-                let warning = odd(&kind);
-                (kind, None, None, warning)
+                (kind(terahash, watts, &model.chars().take(NAME_MAX).collect::<String>()), None)
             }
             (Some(Err(why)), ..) => return Err(unrecognized(model, why)),
             (None, ..) if model.is_empty() => return Err(Problem::Nothing),
             (None, ..) => return Err(unrecognized(model, Unrecognized::Unknown)),
         };
+        let warning = odd(&kind).or_else(|| unlike(&kind, recognition?.row.joules_per_terahash));
         // What came from a file of ours or from the catalogue is within limits
         // as well: the fleet would refuse it later, without its line.
         for (field, value) in [(Field::TerahashPerSecond, kind.terahash), (Field::Watts, kind.watts)] {
             field.check_micro(value).map_err(|refusal| self.refused(cells[Column::Model as usize].1, refusal))?;
         }
-        Ok(Some(Accepted { serial, kind, firmware, confidence, reason, warning }))
+        Ok(Some(Accepted { serial, kind, firmware, recognition, warning }))
     }
 
-    fn named(&mut self, model: &str) -> Option<Named<'static>> {
+    fn named(&mut self, model: &str) -> Option<Rc<Named<'static>>> {
         if let Some(known) = self.names.get(model) {
             return known.clone();
         }
         if self.names.len() >= NAMES_MAX {
             self.names.clear();
         }
-        let named = Catalogue::shipped().name(model);
+        let named = Catalogue::shipped().name(model).map(Rc::new);
         self.names.insert(model.to_owned(), named.clone());
         named
     }
@@ -182,7 +178,7 @@ impl<'a> Reader<'a> {
         let digits = cell.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '-').unwrap_or(cell.len());
         let (digits, unit) = cell.split_at(digits);
         let unit: String = unit.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
-        let own = UNITS.iter().find(|(of, known, ..)| *of == column && *known == unit);
+        let own = UNITS.iter().find(|(of, known, ..)| !unit.is_empty() && *of == column && *known == unit);
         let (times, over) = own.map_or(heading, |(.., times, over)| (*times, *over));
         // What is no unit is part of something that is no number.
         let digits = if own.is_none() && !unit.is_empty() { cell } else { digits };
