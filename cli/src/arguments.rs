@@ -7,9 +7,10 @@ use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 use hashinsight_crds::text::Language;
 
+use crate::calculate::arguments as calculate;
 use crate::translated::translate;
 
-/// See and check HashInsight on a Kubernetes cluster.
+/// Mining economics, and HashInsight on a Kubernetes cluster
 #[derive(Debug, Parser)]
 #[command(name = "hashinsight", version, disable_help_subcommand = true, after_help = CODES)]
 pub struct Arguments {
@@ -64,6 +65,8 @@ pub enum Format {
     Yaml,
     /// One name a line
     Name,
+    /// Comma-separated values
+    Csv,
 }
 
 /// A language as it is typed.
@@ -119,6 +122,31 @@ Examples:
         #[arg(long)]
         client: bool,
     },
+    /// What a machine earns and costs in a day
+    #[command(after_help = "\
+Examples:
+  hashinsight estimate --model 'S21 200T' --price 92817 --difficulty 109e12 --usd-per-kwh 0.06
+  hashinsight estimate --terahash 200 --watts 3500 --price 92817 --difficulty 109e12 --usd-per-kwh -0.01 -o json
+  hashinsight estimate --cases golden-samples.csv -o csv")]
+    Estimate(Box<calculate::Estimate>),
+    /// What a machine earns and costs over months or years
+    #[command(after_help = "\
+Examples:
+  hashinsight project --model 'S21 200T' --price 92817 --difficulty 109e12 --usd-per-kwh 0.06 \\
+    --height 925000 --capex 3000 --difficulty-growth 0.02 --html cash.html
+  hashinsight project --terahash 200 --watts 3500 --price 92817 --difficulty 109e12 --usd-per-kwh 0.06 \\
+    --height 925000 --months 60 --convention month-start --depreciation macrs -o csv")]
+    Project(Box<calculate::Project>),
+    /// Fleets: import, a day, heatmap, curtailment
+    #[command(subcommand)]
+    Fleet(calculate::Fleet),
+    /// Compute records anew; they must come out byte for byte
+    #[command(after_help = "\
+Examples:
+  hashinsight replay records/2026-11-23.jsonl
+  hashinsight replay records/                              every *.jsonl in it
+  hashinsight replay records/ --baseline ./hashinsight-old within 0.1 %, figure by figure")]
+    Replay(calculate::Replay),
     /// Print completions for a shell
     #[command(after_help = "\
 Examples:

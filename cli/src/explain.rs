@@ -41,6 +41,7 @@ pub fn answer(typed: Option<&str>, all: bool, language: Language) -> Result<Answ
         }
     };
     Ok(Answer {
+        csv: None,
         exit: Exit::Ok,
         data: json!({"schemaVersion": 1, "items": found.iter().map(item).collect::<Vec<_>>()}),
         names: found.iter().map(ToString::to_string).collect(),

@@ -1,9 +1,10 @@
 //! `hashinsight`: what people and pipelines type. It asks and shows; whatever
-//! is to be decided is decided by a library.
+//! is to be decided or computed is decided and computed by a library.
 
 #![allow(clippy::disallowed_methods, reason = "a program for people reads their environment, files and clock")]
 
 mod arguments;
+mod calculate;
 mod cluster;
 mod doctor;
 mod explain;
@@ -52,6 +53,16 @@ pub fn main() -> ExitCode {
 
 fn perform(verb: &Verb, global: &Global) -> Result<Exit, Trouble> {
     let answer = match verb {
+        Verb::Estimate(of) => calculate::estimate(of, global)?,
+        Verb::Project(of) => calculate::project(of, global)?,
+        Verb::Fleet(of) => match calculate::fleet(of, global)? {
+            Some(answer) => answer,
+            None => return Ok(Exit::Ok),
+        },
+        Verb::Replay(of) => match calculate::replay(of, global)? {
+            Some(answer) => answer,
+            None => return Ok(Exit::Ok),
+        },
         Verb::Explain { reason, all } => explain::answer(reason.as_deref(), *all, global.language)?,
         Verb::Completions { shell } => return manual::completions(*shell, global.language),
         Verb::Man { directory } => return manual::pages(directory.as_deref(), global.language),

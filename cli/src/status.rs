@@ -103,7 +103,7 @@ pub async fn answer(global: &Global, all: bool) -> Result<Answer, Trouble> {
     let mut blocks = vec![Block::Line(format!("HashInsight, {}", cluster.url)), Block::Line(String::new())];
     blocks.push(Block::Columns(Columns { headings: SUMMARY.to_vec(), wide: 0, rows: summary.collect() }));
     blocks.extend(details(&found, &shown, global.language));
-    Ok(Answer { exit: Exit::Ok, data, names: found.iter().map(Standing::path).collect(), blocks })
+    Ok(Answer { csv: None, exit: Exit::Ok, data, names: found.iter().map(Standing::path).collect(), blocks })
 }
 
 const SUMMARY: [Text; 5] = [

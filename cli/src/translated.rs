@@ -5,7 +5,7 @@ use hashinsight_crds::text::Language;
 
 /// Commands by name (the whole program by its own), options by name.
 const WORDS: [(&str, &str); 22] = [
-    ("hashinsight", "查看并检查 Kubernetes 集群上的 HashInsight"),
+    ("hashinsight", "挖矿经济计算，以及 Kubernetes 集群上的 HashInsight"),
     ("status", "一屏概览：所有类型，最差的在前"),
     ("doctor", "检查集群、资源类型、准入策略、权限和版本，并给出修复方法"),
     ("explain", "说明某个原因代码的含义及处理方法"),
@@ -35,11 +35,11 @@ const CODES: &str = "\
   3 暂缓：尚未作出决定   4 无法询问集群   130 被中断";
 
 fn word(key: &str) -> Option<&'static str> {
-    WORDS.iter().find(|(known, _)| *known == key).map(|(_, word)| *word)
+    WORDS.iter().chain(crate::calculate::WORDS).find(|(known, _)| *known == key).map(|(_, word)| *word)
 }
 
 /// The word for an option of a command: one of the command's own, or one that
-/// all commands share.
+/// commands share.
 fn option(command: &str, option: &str) -> Option<&'static str> {
     word(&format!("{command} --{option}")).or_else(|| word(&format!("--{option}")))
 }
@@ -49,24 +49,34 @@ pub fn translate(command: Command, language: Language) -> Command {
     if language == Language::English {
         return command;
     }
-    let mut command = localized(command).after_help(CODES);
-    let names: Vec<String> = command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect();
-    for name in names {
-        command = command.mut_subcommand(name, localized);
+    let name = command.get_name().to_owned();
+    let mut command = localized(command, &name).after_help(CODES);
+    for name in names(&command) {
+        command = command.mut_subcommand(&name, |sub| {
+            let inner = names(&sub);
+            let path = |inner: &str| format!("{name} {inner}");
+            let sub = localized(sub, &name);
+            inner.iter().fold(sub, |sub, inner| sub.mut_subcommand(inner, |command| localized(command, &path(inner))))
+        });
     }
     command
 }
 
-fn localized(command: Command) -> Command {
-    let name = command.get_name().to_owned();
-    let command = match word(&name) {
+fn names(command: &Command) -> Vec<String> {
+    command.get_subcommands().map(|sub| sub.get_name().to_owned()).collect()
+}
+
+/// `path` is the command as it is typed, without the program.
+fn localized(command: Command, path: &str) -> Command {
+    let command = match word(path) {
         Some(about) => command.about(about).long_about(None),
         None => command,
     };
     let headings = "{about}\n\n用法: {usage}\n\n{all-args}{after-help}\n";
+    let path = path.to_owned();
     command.help_template(headings).subcommand_help_heading("命令").next_help_heading("选项").mut_args(
         move |argument| {
-            let translated = option(&name, argument.get_id().as_str());
+            let translated = option(&path, argument.get_id().as_str());
             match translated {
                 Some(help) => argument.help(help).help_heading("选项"),
                 None => argument,
@@ -78,14 +88,18 @@ fn localized(command: Command) -> Command {
 /// What has no word yet.
 #[cfg(test)]
 pub fn missing(command: &Command) -> Vec<String> {
-    let mut missing = Vec::new();
-    for command in std::iter::once(command).chain(command.get_subcommands()) {
-        let name = command.get_name();
-        if word(name).is_none() {
-            missing.push(name.to_owned());
-        }
+    let of = |command: &Command, path: &str| -> Vec<String> {
         let ids = command.get_arguments().map(|argument| argument.get_id().as_str());
-        missing.extend(ids.filter(|id| option(name, id).is_none()).map(|id| format!("{name} --{id}")));
+        let about = Some(path.to_owned()).filter(|path| word(path).is_none());
+        let options = ids.filter(|id| option(path, id).is_none()).map(|id| format!("{path} --{id}"));
+        about.into_iter().chain(options).collect()
+    };
+    let mut missing = of(command, command.get_name());
+    for sub in command.get_subcommands() {
+        missing.extend(of(sub, sub.get_name()));
+        missing.extend(
+            sub.get_subcommands().flat_map(|inner| of(inner, &format!("{} {}", sub.get_name(), inner.get_name()))),
+        );
     }
     missing
 }

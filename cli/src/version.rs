@@ -38,6 +38,7 @@ fn answer_of(found: Vec<(&'static str, Option<String>)>) -> Answer {
     let rows =
         found.iter().map(|(part, version)| vec![(*part).to_owned(), version.clone().unwrap_or_else(|| "-".to_owned())]);
     Answer {
+        csv: None,
         exit: Exit::Ok,
         data: json!({"schemaVersion": 1, "versions": versions}),
         names: found.iter().filter_map(|(part, version)| Some(format!("{part}/{}", version.as_ref()?))).collect(),

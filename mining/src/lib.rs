@@ -31,6 +31,7 @@ pub mod import;
 pub mod input;
 pub mod micro;
 pub mod payback;
+pub mod picture;
 pub mod projection;
 pub mod protocol;
 pub mod record;
@@ -51,4 +52,30 @@ pub struct Sentence {
     pub en: String,
     /// Chinese, simplified.
     pub zh: String,
+}
+
+impl Sentence {
+    /// In one language.
+    pub fn to(&self, language: Language) -> String {
+        language.pick(&self.en, &self.zh).clone()
+    }
+}
+
+/// A language people read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Language {
+    /// English.
+    English,
+    /// Chinese, simplified.
+    Chinese,
+}
+
+impl Language {
+    /// The one of two that is in this language.
+    pub fn pick<T>(self, english: T, chinese: T) -> T {
+        match self {
+            Self::English => english,
+            Self::Chinese => chinese,
+        }
+    }
 }

@@ -19,7 +19,7 @@ const LAYERS: [Layer; 6] = [
     Layer { name: "hashinsight-crds", may_use: &[], never: IMPURE },
     Layer { name: "hashinsight-mining", may_use: &[], never: IMPURE },
     Layer { name: "hashinsight-operator", may_use: &["hashinsight-crds"], never: &[] },
-    Layer { name: "hashinsight", may_use: &["hashinsight-crds"], never: &[] },
+    Layer { name: "hashinsight", may_use: &["hashinsight-crds", "hashinsight-mining"], never: &[] },
     Layer { name: "localcluster", may_use: &[], never: &["tokio", "kube-client"] },
     Layer { name: "demo", may_use: &["localcluster"], never: &["tokio", "kube-client"] },
 ];

@@ -97,6 +97,7 @@ pub async fn answer(global: &Global) -> Result<Answer, Trouble> {
     let headings = vec![text("", ""), text("CHECK", "检查"), text("FOUND", "结果"), text("FIX", "修复")];
     let rows = checks.iter().map(|check| check.row(global.language)).collect();
     Ok(Answer {
+        csv: None,
         exit,
         data: json!({"schemaVersion": 1, "checks": checks.iter().map(Check::data).collect::<Vec<_>>()}),
         names: checks.iter().map(|check| format!("{}/{}", check.name.en, check.parts().0)).collect(),

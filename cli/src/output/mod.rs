@@ -7,6 +7,7 @@ use std::io::{ErrorKind, Write};
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table};
 use hashinsight_crds::text::{Language, Text};
+use hashinsight_mining::import::write_row;
 use serde_json::Value;
 
 use crate::arguments::{Format, Global};
@@ -24,6 +25,8 @@ pub struct Answer {
     pub data: Value,
     /// One a line, for scripts.
     pub names: Vec<String>,
+    /// Rows with a header, in full; what people see as columns when there are none.
+    pub csv: Option<Vec<Vec<String>>>,
     /// For people, from top to bottom.
     pub blocks: Vec<Block>,
 }
@@ -52,10 +55,28 @@ pub fn write(answer: &Answer, global: &Global) -> Result<(), Trouble> {
         Format::Json => serde_json::to_string_pretty(&answer.data).unwrap_or_default() + "\n",
         Format::Yaml => serde_saphyr::to_string(&answer.data).unwrap_or_default(),
         Format::Name => answer.names.iter().map(|name| format!("{name}\n")).collect(),
+        Format::Csv => csv(answer, global.language).map_err(Trouble::system)?,
         Format::Table => people(&answer.blocks, global.language, false),
         Format::Wide => people(&answer.blocks, global.language, true),
     };
     to_stdout(text.as_bytes())
+}
+
+/// Comma-separated, no cell of which a spreadsheet would compute.
+fn csv(answer: &Answer, language: Language) -> std::io::Result<String> {
+    let mut text = Vec::new();
+    let columns = answer.blocks.iter().filter_map(|block| match block {
+        Block::Columns(columns) => Some(columns),
+        Block::Line(_) => None,
+    });
+    match &answer.csv {
+        Some(rows) => rows.iter().try_for_each(|row| write_row(&mut text, row.iter().map(String::as_str)))?,
+        None => columns.take(1).try_for_each(|columns| {
+            write_row(&mut text, columns.headings.iter().map(|heading| heading.to(language)))?;
+            columns.rows.iter().try_for_each(|row| write_row(&mut text, row.iter().map(String::as_str)))
+        })?,
+    }
+    Ok(String::from_utf8_lossy(&text).into_owned())
 }
 
 /// Writes to standard output as it is, without colours where it is no terminal.
