@@ -8,7 +8,7 @@ use crate::{Exact, Language, Pico};
 const LEFT: i64 = 620;
 const TOP: i64 = 340;
 const SIDE: i64 = 4000;
-const HEIGHT: i64 = 540;
+const HEIGHT: i64 = 515;
 /// Cells in each direction that have their value written in.
 const WRITTEN: usize = 5;
 
@@ -51,10 +51,10 @@ pub fn heatmap(plan: &Plan, map: &Heatmap, language: Language) -> String {
         format!("Profit in USD over {days} days, {machines} machines"),
         format!("{machines} 台矿机 {days} 天的利润（USD）"),
     );
-    svg.text("", (LEFT, 200), Anchor::Start, &title);
+    svg.text("", (40, 130), Anchor::Start, &title);
     let legend = language
         .pick("hatched: loss · thick line: profit is zero".to_owned(), "斜线：亏损 · 粗线：利润为零".to_owned());
-    svg.text("faint", (LEFT, TOP + SIDE + 900), Anchor::Start, &legend);
+    svg.text("faint", (40, TOP + SIDE + 700), Anchor::Start, &legend);
     svg.finish(&map.sentence(plan).to(language))
 }
 
@@ -133,7 +133,7 @@ fn axes(svg: &mut Svg, plan: &Plan, language: Language) {
     }
     let below = (LEFT + SIDE / 2, TOP + SIDE + 420);
     svg.text("", below, Anchor::Middle, &language.pick(name.0.to_owned(), name.1.to_owned()));
-    svg.text("", (40, TOP - 90), Anchor::Start, &language.pick("USD/BTC".to_owned(), "币价 USD/BTC".to_owned()));
+    svg.text("faint", (40, TOP - 50), Anchor::Start, &language.pick("USD/BTC".to_owned(), "币价 USD/BTC".to_owned()));
     svg.line("axis", &[(LEFT, TOP), (LEFT, TOP + SIDE), (WIDTH * 10 - 180, TOP + SIDE)]);
 }
 

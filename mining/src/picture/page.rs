@@ -23,7 +23,13 @@ impl Page {
     pub fn html(&self, language: Language) -> String {
         let table = |heading: (&str, &str), rows: &[(Sentence, String)]| {
             let row = |(name, value): &(Sentence, String)| {
-                format!("<tr><th scope=\"row\">{}</th><td>{}</td></tr>", escaped(&name.to(language)), escaped(value))
+                // What is short stays on one line.
+                let class = if value.chars().count() > 26 { " class=\"long\"" } else { "" };
+                format!(
+                    "<tr><th scope=\"row\">{}</th><td{class}>{}</td></tr>",
+                    escaped(&name.to(language)),
+                    escaped(value)
+                )
             };
             let rows: String = rows.iter().map(row).collect();
             format!("<h2>{}</h2><table>{rows}</table>", language.pick(heading.0, heading.1))
@@ -49,8 +55,8 @@ body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,-
 'Noto Sans CJK SC','Microsoft YaHei',sans-serif}main{max-width:640px;margin:0 auto;padding:12px}\
 h1{font-size:1.3rem;margin:.4em 0}h2{font-size:1.05rem;margin:1.4em 0 .3em}figure{margin:12px 0}\
 table{width:100%;border-collapse:collapse}th,td{text-align:left;padding:4px 0;border-bottom:1px solid var(--line);\
-font-weight:400;vertical-align:top}td{text-align:right;font-variant-numeric:tabular-nums;overflow-wrap:anywhere;\
-padding-left:12px}";
+font-weight:400;vertical-align:top}td{text-align:right;font-variant-numeric:tabular-nums;white-space:nowrap;\
+padding-left:12px}.long{white-space:normal;overflow-wrap:anywhere}";
 
 #[cfg(test)]
 mod tests {

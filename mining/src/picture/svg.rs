@@ -16,7 +16,7 @@ pub(super) const STYLE: &str = "\
 @media(prefers-color-scheme:dark){:root{--paper:#14181d;--ink:#e8ebee;--faint:#8f99a4;--line:#343b43;--loss3:#ff8a7a;\
 --loss2:#b8503f;--loss1:#6a322a;--none:#262c33;--gain1:#22513a;--gain2:#3d8f63;--gain3:#7fd6a4;--mark:#ffc46b}}\
 svg{font:14px system-ui,-apple-system,'Noto Sans','Noto Sans CJK SC','Microsoft YaHei',sans-serif;display:block;\
-width:100%;height:auto}text{fill:var(--ink)}.faint{fill:var(--faint)}.axis{stroke:var(--faint);fill:none}\
+width:100%;height:auto}rect{shape-rendering:crispEdges}text{fill:var(--ink)}.faint{fill:var(--faint)}.axis{stroke:var(--faint);fill:none}\
 .grid{stroke:var(--line)}.paper{fill:var(--paper)}.zero{stroke:var(--ink);stroke-width:2.5;fill:none}\
 .mark{stroke:var(--mark);stroke-width:2;fill:none}.on{paint-order:stroke;stroke:var(--paper);stroke-width:3px;\
 stroke-linejoin:round}.hatch path{stroke:var(--ink);stroke-width:1}.l3{fill:var(--loss3)}.l2{fill:var(--loss2)}\
