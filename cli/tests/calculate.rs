@@ -1,5 +1,7 @@
 //! The commands that compute, as people and pipelines run them: no cluster.
 
+#![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that reads and writes its files")]
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};

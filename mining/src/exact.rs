@@ -146,6 +146,13 @@ impl Exact {
         (above, self.0.denom() * times.0.denom() * over.0.numer())
     }
 
+    /// The largest whole number that is not above `self / over · 10^decimals`, for
+    /// `over` above zero.
+    pub(crate) fn floor_over(&self, over: &Self, decimals: u32) -> BigInt {
+        let (above, below) = self.ratio(&Self::one(), over);
+        (above * power_of_ten(decimals)).div_floor(&below)
+    }
+
     /// As `a/b`, or as a decimal number where that ends within twenty decimals: a form
     /// that reads back as the same number.
     pub fn canonical(&self) -> String {

@@ -145,9 +145,8 @@ impl Field {
             Self::Count => ("1", "10000000"),
             Self::Steps => ("1", "101"),
             Self::Exahash => ("0.000001", "1000000000"),
-            Self::StandbyWatts => ("0", "10000"),
             Self::Minutes => ("0", "10080"),
-            Self::WearUsd => ("0", "10000"),
+            Self::StandbyWatts | Self::WearUsd => ("0", "10000"),
             Self::UsdPerMwh => ("-100000", "100000"),
             Self::UsdPerPetahashDay => ("0", "1000000"),
         }

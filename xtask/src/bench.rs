@@ -1,25 +1,59 @@
-//! The benchmark, with the operator as it is shipped, and its short sample in
-//! the test command.
+//! The benchmarks, with the programs as they are shipped, and their short
+//! samples in the test command.
 
-use crate::dist;
+use std::path::PathBuf;
+use std::process::Command;
+
 use crate::shell::{Error, plain_cargo, root, step};
+use crate::{dist, tools};
 
-/// Builds what is shipped and runs `bench` with these arguments.
+/// Builds what is shipped and runs what is named first in `arguments`, else
+/// everything.
 pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
     dist::build()?;
-    bench("benchmark", arguments)
+    match arguments.split_first() {
+        Some((what, rest)) if what == "mining" => mining_beside_peer(rest),
+        Some((what, rest)) if what == "tenants" => tenants("tenants", rest),
+        Some((what, _)) => Err(Error::Check(format!("no benchmark is called {what}; there are mining and tenants"))),
+        None => {
+            mining_beside_peer(&[])?;
+            tenants("tenants", &[])
+        }
+    }
 }
 
-/// A few tenants, after `dist`: fails on work done in vain and on edits
-/// without effect. No time is judged.
+/// A few tenants, a few machines, after `dist`: fails on work done in vain, on
+/// edits without effect, on wrong answers and on memory. No time is judged.
 pub(crate) fn sample() -> Result<(), Error> {
+    let few = ["--machines", "200", "--rows", "20000", "--rounds", "1"].map(str::to_owned);
+    mining("mining, a sample", None, &few)?;
     let few = ["--sizes", "25", "--rounds", "1", "--watch", "3", "--alone", "--check"];
-    bench("benchmark, a sample", &few.map(str::to_owned))
+    tenants("tenants, a sample", &few.map(str::to_owned))
 }
 
-fn bench(name: &str, arguments: &[String]) -> Result<(), Error> {
-    let operator = root().join("target").join(dist::TARGET).join("release/hashinsight-operator");
-    let mut bench = plain_cargo(&["run", "--quiet", "--release", "--locked", "--package", "bench", "--"]);
-    bench.arg("--operator").arg(operator).args(arguments);
-    step(name, bench)
+fn mining_beside_peer(arguments: &[String]) -> Result<(), Error> {
+    mining("mining", Some(tools::python()?), arguments)
+}
+
+fn mining(name: &str, python: Option<PathBuf>, arguments: &[String]) -> Result<(), Error> {
+    let mut bench = bench("bench-mining");
+    bench.arg("--program").arg(shipped("hashinsight")).args(arguments);
+    if let Some(python) = python {
+        bench.arg("--python").arg(python);
+    }
+    step(&format!("benchmark: {name}"), bench)
+}
+
+fn tenants(name: &str, arguments: &[String]) -> Result<(), Error> {
+    let mut bench = bench("bench");
+    bench.arg("--operator").arg(shipped("hashinsight-operator")).args(arguments);
+    step(&format!("benchmark: {name}"), bench)
+}
+
+fn bench(program: &str) -> Command {
+    plain_cargo(&["run", "--quiet", "--release", "--locked", "--package", "bench", "--bin", program, "--"])
+}
+
+fn shipped(program: &str) -> PathBuf {
+    root().join("target").join(dist::TARGET).join("release").join(program)
 }

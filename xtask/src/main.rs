@@ -6,6 +6,7 @@
 mod bench;
 mod dist;
 mod fresh;
+mod fuzz;
 mod generate;
 mod layers;
 mod recall;
@@ -43,9 +44,15 @@ enum Chore {
         #[arg(long, default_value = "")]
         only: String,
     },
-    /// Measure the operator at scale, beside a raw writer and a peer
+    /// Throw mutated input at everything that reads what people give
+    Fuzz {
+        /// Seconds for each target
+        #[arg(long, default_value_t = 60)]
+        seconds: u32,
+    },
+    /// Measure, each beside a peer or a limit in the same run
     Bench {
-        /// For the benchmark, such as --sizes 100 --rounds 3
+        /// `mining` or `tenants` (both when neither is named), and what they are told, such as --rounds 3
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -62,6 +69,7 @@ fn main() -> ExitCode {
         Chore::Dist => dist::build(),
         Chore::Fresh => fresh::run(),
         Chore::Recall { limit, only } => recall::run(limit, &only),
+        Chore::Fuzz { seconds } => fuzz::run(seconds),
         Chore::Bench { arguments } => bench::run(&arguments),
         Chore::Test => suite::all(),
         Chore::TestFast => suite::fast(),

@@ -35,11 +35,32 @@ impl Tool {
     }
 }
 
+/// The benchmarks' peer, at pinned versions.
+const PEER: [&str; 2] = ["numpy==2.4.6", "pandas==3.1.1"];
+
+/// A Python with the benchmarks' peer.
+pub(crate) fn python() -> Result<PathBuf, Error> {
+    let folder = localcluster::cache_root()?.join("tools").join(PEER.join("-").replace("==", "-"));
+    let python = folder.join("bin/python");
+    let done = folder.join("done");
+    if !done.exists() {
+        let mut venv = Command::new("python3");
+        venv.args(["-m", "venv", "--clear"]).arg(&folder);
+        step("a Python of its own (python3 with venv is needed)", venv)?;
+        let mut install = Command::new(&python);
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PEER);
+        step(&format!("installing {}", PEER.join(", ")), install)?;
+        std::fs::write(&done, "").map_err(|source| Error::File { path: done, source })?;
+    }
+    Ok(python)
+}
+
 /// Parts of the compiler in use that the suite needs.
 const COMPONENTS: [&str; 3] = ["clippy", "llvm-tools", "rustfmt"];
 /// Programs the suite needs, and what to do without one.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("cc", "install a C compiler and libc's headers: apt-get install gcc libc6-dev"),
+    ("c++", "install a C++ compiler: apt-get install g++"),
     ("go", "install Go 1.26 or newer"),
     ("apt-get", "use Debian or Ubuntu"),
     ("dpkg-deb", "use Debian or Ubuntu"),

@@ -252,19 +252,7 @@ Examples:
 Examples:
   hashinsight fleet estimate fleet.csv --price 92817 --difficulty 109e12 --usd-per-kwh 0.06
   hashinsight fleet estimate fleet.csv --price 92817 --difficulty 109e12 --usd-per-kwh 0.06 -o csv > kinds.csv")]
-    Estimate {
-        #[command(flatten)]
-        fleet: FleetFile,
-        #[command(flatten)]
-        market: Market,
-        /// Subsidy of a block, BTC
-        #[arg(long, value_name = "BTC", default_value = "3.125", value_parser = exact(Field::SubsidyBtc))]
-        subsidy: Exact,
-        #[command(flatten)]
-        site: Site,
-        #[command(flatten)]
-        kept: Kept,
-    },
+    Estimate(Box<EstimateOf>),
     /// Profit over price and network, with the line where it is zero
     #[command(after_help = "\
 Examples:
@@ -303,6 +291,22 @@ pub struct SampleOf {
     /// Length of an interval: 5, 10, 15, 20, 30 or 60
     #[arg(long, value_name = "N", default_value = "60")]
     pub minutes: u32,
+}
+
+/// `fleet estimate`.
+#[derive(Args, Clone, Debug)]
+pub struct EstimateOf {
+    #[command(flatten)]
+    pub fleet: FleetFile,
+    #[command(flatten)]
+    pub market: Market,
+    /// Subsidy of a block, BTC
+    #[arg(long, value_name = "BTC", default_value = "3.125", value_parser = exact(Field::SubsidyBtc))]
+    pub subsidy: Exact,
+    #[command(flatten)]
+    pub site: Site,
+    #[command(flatten)]
+    pub kept: Kept,
 }
 
 /// `fleet heatmap`.

@@ -11,7 +11,7 @@ use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde_json::json;
 
 use super::arguments::{CurtailOf, SampleOf};
-use super::files::{self, Read_};
+use super::files::{self, Imported};
 use super::shown::{both, cell, pairs, sentence, tongue};
 use super::{refused, threads};
 use crate::arguments::Global;
@@ -94,7 +94,7 @@ pub fn answer(of: &CurtailOf, global: &Global) -> Result<Answer, Trouble> {
         lag: of.lag,
     };
     let (curve, profiles) = (curve(of)?, profiles(of.profiles.as_deref())?);
-    let Read_ { fleet, summary } = files::fleet(&of.fleet, None, true, global.language)?;
+    let Imported { fleet, summary } = files::fleet(&of.fleet, None, true, global.language)?;
     let request = Request::Curtailment(Plan { fleet, terms, profiles, curve });
     let result = request.answer(threads(of.fleet.threads)).map_err(|refusal| refused(&refusal))?;
     let (Request::Curtailment(plan), Result_::Curtailment(back)) = (&request, &result) else {

@@ -151,13 +151,18 @@ fn eprint_same_line(words: &str) {
 }
 
 /// A fleet that was read, and what became of its file.
-pub struct Read_ {
+pub struct Imported {
     pub fleet: Fleet,
     pub summary: Summary,
 }
 
 /// Imports a fleet's file; rows that cannot be used are told of and left out.
-pub fn fleet(file: &FleetFile, accepted: Option<&Path>, compute: bool, language: Language) -> Result<Read_, Trouble> {
+pub fn fleet(
+    file: &FleetFile,
+    accepted: Option<&Path>,
+    compute: bool,
+    language: Language,
+) -> Result<Imported, Trouble> {
     let (input, length) = open(&file.file)?;
     let mut output = accepted.map(Output::new).transpose()?;
     if let Some(output) = &mut output {
@@ -188,7 +193,7 @@ pub fn fleet(file: &FleetFile, accepted: Option<&Path>, compute: bool, language:
         // More than fit are refused by the fleet below.
         Kind { count: u32::try_from(count).unwrap_or(u32::MAX), ..kind }
     });
-    Ok(Read_ { fleet: Fleet::of(kinds).map_err(|refusal| refused(&refusal))?, summary })
+    Ok(Imported { fleet: Fleet::of(kinds).map_err(|refusal| refused(&refusal))?, summary })
 }
 
 /// Tells of rows that were left out.

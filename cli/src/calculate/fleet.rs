@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use hashinsight_crds::text::{Language, text};
+use hashinsight_mining::fleet;
 use hashinsight_mining::import::{Summary, TEMPLATE_EN, TEMPLATE_ZH};
 use hashinsight_mining::record::{self, FleetDay, Request};
-use hashinsight_mining::{Exact, fleet};
 use serde_json::json;
 
-use super::arguments::{FleetFile, Kept, Market, Site};
-use super::files::{self, Read_};
+use super::arguments::{EstimateOf, FleetFile, Site};
+use super::files::{self, Imported};
 use super::shown::{both, cell, pairs, sentence, tongue};
 use super::{refused, threads};
 use crate::arguments::Global;
@@ -29,7 +29,7 @@ pub fn template(global: &Global) -> Result<(), Trouble> {
 }
 
 pub fn import(file: &FleetFile, accepted: Option<&Path>, global: &Global) -> Result<Answer, Trouble> {
-    let Read_ { summary, .. } = files::fleet(file, accepted, false, global.language)?;
+    let Imported { summary, .. } = files::fleet(file, accepted, false, global.language)?;
     let mut rows = vec![
         (sentence("rows accepted", "接受的行"), summary.accepted.to_string()),
         (sentence("machines", "矿机台数"), summary.machines.to_string()),
@@ -76,25 +76,18 @@ pub fn site(site: &Site) -> fleet::Site {
     }
 }
 
-pub fn estimate(
-    file: &FleetFile,
-    market: &Market,
-    subsidy: &Exact,
-    at: &Site,
-    kept: &Kept,
-    global: &Global,
-) -> Result<Answer, Trouble> {
-    let Read_ { fleet, summary } = files::fleet(file, None, true, global.language)?;
+pub fn estimate(of: &EstimateOf, global: &Global) -> Result<Answer, Trouble> {
+    let Imported { fleet, summary } = files::fleet(&of.fleet, None, true, global.language)?;
     let market = fleet::Market {
-        price_usd: market.price.clone(),
-        difficulty: market.difficulty.clone(),
-        subsidy_btc: subsidy.clone(),
-        fees_btc: market.fees.clone(),
+        price_usd: of.market.price.clone(),
+        difficulty: of.market.difficulty.clone(),
+        subsidy_btc: of.subsidy.clone(),
+        fees_btc: of.market.fees.clone(),
     };
-    let site = site(at);
+    let site = site(&of.site);
     let request = Request::Fleet(FleetDay { fleet: fleet.clone(), market: market.clone(), site: site.clone() });
-    let result = request.answer(threads(file.threads)).map_err(|refusal| refused(&refusal))?;
-    files::keep(kept, &request, &result)?;
+    let result = request.answer(threads(of.fleet.threads)).map_err(|refusal| refused(&refusal))?;
+    files::keep(&of.kept, &request, &result)?;
     let estimate = fleet.estimate(&market, &site).map_err(|refusal| refused(&refusal))?;
     let said = estimate.sentence(&market);
     let (all, best) = (&estimate.all, &estimate.best);

@@ -10,7 +10,7 @@ use serde_json::json;
 
 use super::arguments::{HeatmapOf, expanded};
 use super::estimate::yes;
-use super::files::{self, Read_};
+use super::files::{self, Imported};
 use super::project::start;
 use super::shown::{both, pairs, sentence, tongue};
 use super::{fleet, refused, threads};
@@ -64,7 +64,7 @@ fn plan(of: &HeatmapOf, fleet_: hashinsight_mining::Fleet) -> Result<Plan, Troub
 pub fn answer(of: &HeatmapOf, global: &Global) -> Result<Answer, Trouble> {
     // What is typed wrong is told before a long file is read.
     plan(of, hashinsight_mining::Fleet::default())?;
-    let Read_ { fleet, summary } = files::fleet(&of.fleet, None, true, global.language)?;
+    let Imported { fleet, summary } = files::fleet(&of.fleet, None, true, global.language)?;
     let request = Request::Heatmap(plan(of, fleet)?);
     let result = request.answer(threads(of.fleet.threads)).map_err(|refusal| refused(&refusal))?;
     let (Request::Heatmap(plan), Result_::Heatmap(map)) = (&request, &result) else {

@@ -29,9 +29,7 @@ pub fn fleet(verb: &Fleet, global: &Global) -> Result<Option<Answer>, Trouble> {
     match verb {
         Fleet::Template => fleet::template(global).map(|()| None),
         Fleet::Import { fleet, accepted } => fleet::import(fleet, accepted.as_deref(), global).map(Some),
-        Fleet::Estimate { fleet, market, subsidy, site, kept } => {
-            fleet::estimate(fleet, market, subsidy, site, kept, global).map(Some)
-        }
+        Fleet::Estimate(of) => fleet::estimate(of, global).map(Some),
         Fleet::Heatmap(of) => heatmap::answer(of, global).map(Some),
         Fleet::Curtail(of) => curtail::answer(of, global).map(Some),
         Fleet::SamplePrices { sample } => curtail::sample_prices(sample).map(|()| None),

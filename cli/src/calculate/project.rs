@@ -74,7 +74,7 @@ fn depreciation(of: &Project) -> Result<Option<Schedule>, Trouble> {
 pub fn answer(of: &Project, global: &Global) -> Result<Answer, Trouble> {
     let numbers = numbers(&of.machine)?;
     let plan = plan(of, &numbers);
-    let request = Request::Projection(plan.clone());
+    let request = Request::Projection(Box::new(plan.clone()));
     let result = request.answer(1).map_err(|refusal| refused(&refusal))?;
     files::keep(&of.drawn.kept, &request, &result)?;
     let projection = plan.project().map_err(|refusal| refused(&refusal))?;

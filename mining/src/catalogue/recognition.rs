@@ -274,8 +274,9 @@ impl Recognition<'_> {
             zh.push_str("；各来源相差不到 5 %，取最高功耗");
         }
         if let Some(firmware) = self.custom {
-            en.push_str(&format!("; {} may run it at another power", firmware.name()));
-            zh.push_str(&format!("；{} 可能使其以其他功耗运行", firmware.name()));
+            let name = firmware.name();
+            en.extend(["; ", name, " may run it at another power"]);
+            zh.extend(["；", name, " 可能使其以其他功耗运行"]);
         }
         Sentence { en, zh }
     }

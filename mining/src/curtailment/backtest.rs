@@ -163,7 +163,7 @@ impl Plan {
         let rule = Rule::of(&machine, &self.terms);
         let off = rule.as_ref().map_or_else(Vec::new, |rule| self.off(rule, prices));
         let count = prices.prices.len();
-        let never = machine.ran(prices, (0, count), std::slice::from_ref(&machine.nominal));
+        let never = ran(prices, (0, count), std::slice::from_ref(&machine.nominal));
         let rested = -machine.standby * prices.sum((0, count)) * prices.minutes;
         let foresight = rested + machine.foresight(prices);
         let under_rule = machine.under(prices, &off);
@@ -283,28 +283,27 @@ fn totals(tried: &[Tried], minutes: i128) -> Option<Totals> {
     Some(Totals { machines, never_usd, rule_usd, foresight_usd, not_served_mwh: megawatt_hours(energy), cycles })
 }
 
-impl Machine {
-    /// Profit of running through an interval range in the best of `modes`.
-    fn ran(&self, prices: &Paid, range: (usize, usize), modes: &[Mode]) -> i128 {
-        if let [mode] = modes {
-            let count = (range.1 - range.0) as i128;
-            return (mode.revenue * count - mode.power * prices.sum(range)) * prices.minutes;
-        }
-        let best = |price: &i64| {
-            modes.iter().map(|mode| mode.revenue - mode.power * i128::from(*price)).max().unwrap_or_default()
-        };
-        prices.prices.get(range.0..range.1).unwrap_or_default().iter().map(best).sum::<i128>() * prices.minutes
+/// Profit of running through an interval range in the best of `modes`.
+fn ran(prices: &Paid, range: (usize, usize), modes: &[Mode]) -> i128 {
+    if let [mode] = modes {
+        let count = (range.1 - range.0) as i128;
+        return (mode.revenue * count - mode.power * prices.sum(range)) * prices.minutes;
     }
+    let best =
+        |price: &i64| modes.iter().map(|mode| mode.revenue - mode.power * i128::from(*price)).max().unwrap_or_default();
+    prices.prices.get(range.0..range.1).unwrap_or_default().iter().map(best).sum::<i128>() * prices.minutes
+}
 
+impl Machine {
     /// Profit with the machine off in these ranges, stops paid for.
     fn under(&self, prices: &Paid, off: &[(usize, usize)]) -> i128 {
         let (mut units, mut at) = (0, 0);
         for range in off {
-            units += self.ran(prices, (at, range.0), &self.modes);
+            units += ran(prices, (at, range.0), &self.modes);
             units -= self.standby * prices.sum(*range) * prices.minutes + self.cycle;
             at = range.1;
         }
-        units + self.ran(prices, (at, prices.prices.len()), &self.modes)
+        units + ran(prices, (at, prices.prices.len()), &self.modes)
     }
 }
 

@@ -41,7 +41,9 @@ impl Machine {
             if i128::from(highest) <= threshold || i128::from(lowest) > threshold {
                 best.step(prices.len() as i128 * revenue - saved * sum);
             } else {
-                prices.iter().for_each(|price| best.step(revenue - saved * i128::from(*price)));
+                for price in prices {
+                    best.step(revenue - saved * i128::from(*price));
+                }
             }
         }
     }

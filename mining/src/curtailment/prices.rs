@@ -193,7 +193,7 @@ fn instant(text: &str, zone: Option<&TimeZone>, last: Option<Timestamp>) -> Resu
         AmbiguousOffset::Unambiguous { .. } => ambiguous.compatible().map_err(none),
         AmbiguousOffset::Gap { .. } => Err(Problem::InGap(text.to_owned())),
         AmbiguousOffset::Fold { .. } => {
-            let earlier = ambiguous.clone().earlier().map_err(none)?;
+            let earlier = ambiguous.earlier().map_err(none)?;
             if last.is_none_or(|last| earlier > last) { Ok(earlier) } else { ambiguous.later().map_err(none) }
         }
     }

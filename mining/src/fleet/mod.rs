@@ -2,6 +2,7 @@
 //! efficiency, so that the best choice of which run and which rest is one
 //! search. A machine runs when what it earns is more than its energy.
 
+mod cells;
 mod contour;
 mod estimate;
 mod heatmap;

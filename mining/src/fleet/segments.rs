@@ -28,7 +28,7 @@ impl Course<'_> {
         let end = self.horizon.end(self.start)?;
         let mut price = Growth::of_price(self.price_growth, self.convention);
         let mut difficulty = Growth::of_difficulty(self.difficulty_growth, self.convention);
-        let mut runs: Vec<(u32, [Exact; 2])> = Vec::new();
+        let mut runs: Vec<(u32, [Exact; 3])> = Vec::new();
         let mut on = self.start;
         for day in 0.. {
             if on >= end {
@@ -36,17 +36,17 @@ impl Course<'_> {
             }
             let height = self.height + u64::from(day) * BLOCKS_PER_DAY;
             let moment = Moment::of(self.start, on, day, self.height, height);
-            // Kept at as many decimals as the factors themselves: sums of exact
-            // quotients would grow without end.
-            let growth = price.factor(moment).over(difficulty.factor(moment)).unwrap_or_else(Exact::zero);
-            let state = [growth.rounded(FACTOR_DECIMALS), mean_subsidy(height)];
+            let state = [price.factor(moment).clone(), difficulty.factor(moment).clone(), mean_subsidy(height)];
             match runs.last_mut() {
                 Some((days, last)) if *last == state => *days += 1,
                 _ => runs.push((1, state)),
             }
             on = on.tomorrow().map_err(|_| Refusal::Dates)?;
         }
-        let rate = |[growth, subsidy]: [Exact; 2]| {
+        let rate = |[price, difficulty, subsidy]: [Exact; 3]| {
+            // Kept at as many decimals as the factors themselves: sums of exact
+            // quotients would grow without end.
+            let growth = price.over(&difficulty).unwrap_or_else(Exact::zero).rounded(FACTOR_DECIMALS);
             site.bitcoin_per_terahash(&Exact::one(), &(&subsidy + self.fees_btc)) * growth
         };
         Ok(runs.into_iter().map(|(days, state)| (days, rate(state))).collect())

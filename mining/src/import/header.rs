@@ -96,6 +96,9 @@ const NAMES: [(Column, &[&str]); 7] = [
 /// Columns that a failed-rows file has of ours.
 pub(super) const OURS: [&str; 4] = ["line", "code", "message_en", "message_zh"];
 
+/// How many of ours a unit is: times the first, over the second.
+pub(super) type Unit = (i64, i64);
+
 /// Units that a heading or a cell may name, with how many of ours they are:
 /// times the first, over the second.
 pub(super) const UNITS: [(Column, &str, i64, i64); 18] = [
@@ -131,7 +134,7 @@ pub(super) struct Header {
     /// How many fields a row must have.
     pub(super) width: usize,
     /// Meaning and unit, by position.
-    pub(super) columns: Vec<Option<(Column, (i64, i64))>>,
+    pub(super) columns: Vec<Option<(Column, Unit)>>,
     names: Vec<String>,
     /// Headings of the columns that are kept in a failed-rows file.
     pub(super) kept: Vec<String>,
@@ -167,7 +170,8 @@ impl Header {
         let names: Vec<String> = fields.iter().map(|field| encoding.shown(field).trim().to_owned()).collect();
         let columns = columns(&names)?;
         let has = |column: Column| columns.iter().flatten().any(|(known, _)| *known == column);
-        if !has(Column::Model) && !(has(Column::Terahash) && has(Column::Watts)) {
+        let enough = has(Column::Model) || (has(Column::Terahash) && has(Column::Watts));
+        if !enough {
             let shown: String = names.join(" | ").chars().take(200).collect();
             return Err(ImportError::NoKnownColumn(shown));
         }
@@ -237,7 +241,7 @@ pub(super) fn fields(text: &[u8], delimiter: u8) -> (Vec<Vec<u8>>, usize) {
 
 /// Meaning and unit of each column. Where several are texts of one
 /// meaning, the one that says so best counts.
-fn columns(names: &[String]) -> Result<Vec<Option<(Column, (i64, i64))>>, ImportError> {
+fn columns(names: &[String]) -> Result<Vec<Option<(Column, Unit)>>, ImportError> {
     let meanings: Vec<_> = names.iter().map(|name| meaning(name)).collect();
     let mut columns: Vec<_> = vec![None; names.len()];
     for column in Column::ALL {
@@ -257,7 +261,7 @@ fn columns(names: &[String]) -> Result<Vec<Option<(Column, (i64, i64))>>, Import
 }
 
 /// What a heading means, the unit it names, and how well it says so.
-fn meaning(heading: &str) -> Option<(Column, (i64, i64), usize)> {
+fn meaning(heading: &str) -> Option<(Column, Unit, usize)> {
     let heading = heading.trim().to_lowercase();
     let (name, unit) = heading.split_once(['(', '（', '[']).unwrap_or((heading.as_str(), ""));
     let squeeze = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>();

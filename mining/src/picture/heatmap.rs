@@ -41,7 +41,7 @@ pub fn heatmap(plan: &Plan, map: &Heatmap, language: Language) -> String {
     contour(&mut svg, plan, map);
     axes(&mut svg, plan, language);
     for (row, column) in written(rows).flat_map(|row| written(columns).map(move |column| (row, column))) {
-        let middle = |at: usize, count: usize| (edge(at, count) + edge(at + 1, count)) / 2;
+        let middle = |at: usize, count: usize| i64::midpoint(edge(at, count), edge(at + 1, count));
         let place = (LEFT + middle(column, columns), TOP + SIDE - middle(row, rows) + 50);
         let cell = map.cells.get(row).and_then(|cells| cells.get(column)).copied().unwrap_or_default();
         svg.text("on", place, Anchor::Middle, &short(cell.units()));

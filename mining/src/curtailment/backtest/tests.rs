@@ -164,7 +164,7 @@ fn followed(plan: &Plan, rule: &Rule, prices: &[i64]) -> Vec<bool> {
     let (minutes, mut off, mut since) = (i64::from(plan.curve.minutes), false, i64::MIN / 2);
     let mut states = Vec::new();
     for at in 0..prices.len() {
-        let now = at as i64 * minutes;
+        let now = i64::try_from(at).unwrap() * minutes;
         let known = at.checked_sub(plan.terms.lag as usize).map(|at| prices[at] * 1_000_000);
         let (stop, resume) = (rule.stop_above.units(), rule.resume_at.units());
         let held = if off { plan.terms.min_off_minutes } else { plan.terms.min_on_minutes };
