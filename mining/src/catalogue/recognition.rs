@@ -373,6 +373,7 @@ mod tests {
             watts: watts.map(Micro::whole),
         };
         let by_power = Catalogue::shipped().recognize(stated(None, Some(3500))).unwrap();
+        assert!(by_power.reason().en.ends_with("by its power"));
         assert_eq!(
             (by_power.terahash, by_power.watts, by_power.confidence),
             (Micro::whole(76), Micro::whole(3500), Confidence::Medium)
@@ -396,7 +397,8 @@ mod tests {
             }
             let text = if upper { text.to_uppercase() } else { text };
             let found = Catalogue::shipped().recognize(Sighting { text: &text, terahash: None, watts: Some(row.watts) });
-            let found = found.unwrap_or_else(|why| panic!("{text}: {why:?}"));
+            prop_assert!(found.is_ok(), "{}: {:?}", text, found);
+            let found = found.unwrap();
             prop_assert_eq!((&found.row.model, found.terahash, found.watts), (&row.model, row.terahash, row.watts));
         }
 

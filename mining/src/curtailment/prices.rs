@@ -267,6 +267,14 @@ mod tests {
     }
 
     #[test]
+    fn more_than_ten_years_of_five_minutes_are_refused_where_they_begin() {
+        let row = |at: usize| format!("{},1\n", Timestamp::from_second(i64::try_from(at).unwrap() * 60).unwrap());
+        let text: String = std::iter::once("time,price\n".to_owned()).chain((0..=INTERVALS_MAX).map(row)).collect();
+        let error = Curve::read(text.as_bytes(), None).unwrap_err();
+        assert_eq!((error.line, error.problem), (INTERVALS_MAX as u64 + 2, Problem::Count(INTERVALS_MAX + 1)));
+    }
+
+    #[test]
     fn a_curve_in_a_record_is_checked() {
         let run = |start: i64| Run { start: Timestamp::from_second(start).unwrap(), prices: vec![Micro::whole(1); 3] };
         let curve = |minutes, runs| Curve { minutes, runs };
