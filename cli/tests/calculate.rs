@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::disallowed_methods, reason = "a test that reads and writes its files")]
 
 use std::fs;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
@@ -13,7 +14,9 @@ fn run(at: &TempDir, words: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_hashinsight"))
         .args(words)
         .current_dir(at)
-        .env_clear()
+        .env_remove("LC_ALL")
+        .env_remove("LC_MESSAGES")
+        .env_remove("LANG")
         .stdin(Stdio::null())
         .output()
         .unwrap()
@@ -87,7 +90,7 @@ fn bad_input_is_refused_with_field_limit_and_next_step() {
     fs::write(at.path().join("profiles.csv"), "a\n").unwrap();
     let heatmap = ["fleet", "heatmap", "fleet.csv", "--usd-per-kwh", "0.06"];
     let curtail = ["fleet", "curtail", "fleet.csv", "--revenue", "46.44"];
-    let project = with(&["project", "--model", "S21 200T", "--height", "925000"], &MARKET);
+    let project = with(&["project", "--model", "S21 200T"], &MARKET);
     for (words, part) in [
         (
             with(&["estimate", "--terahash", "NaN", "--watts", "3500"], &MARKET),
@@ -113,10 +116,10 @@ fn bad_input_is_refused_with_field_limit_and_next_step() {
             ],
             "difficulty",
         ),
-        (with(&project, &["--depreciation", "x"]), "--depreciation macrs"),
-        (with(&project, &["--depreciation", "99"]), "years"),
-        (with(&project, &["--months", "241"]), "months: 241"),
-        (with(&project, &["--start", "2250-01-01"]), "2009 to 2200"),
+        (with(&project, &["--height", "925000", "--depreciation", "x"]), "--depreciation macrs"),
+        (with(&project, &["--height", "925000", "--depreciation", "99"]), "years"),
+        (with(&project, &["--height", "925000", "--months", "241"]), "months: 241"),
+        (with(&project, &["--height", "925000", "--start", "2250-01-01"]), "2009 to 2200"),
         (with(&heatmap, &["--prices", "1:2"]), "three parts"),
         (with(&heatmap, &["--prices", "2:1:5"]), "the last is below"),
         (with(&heatmap, &["--prices", "1:2:102"]), "steps"),
@@ -131,6 +134,10 @@ fn bad_input_is_refused_with_field_limit_and_next_step() {
         (with(&curtail, &["--sample", "--min-off", "20000"]), "minutes: 20000"),
         (vec!["fleet", "sample-prices", "--year", "1999"], "--year 1999"),
         (vec!["replay", "none.jsonl"], "none.jsonl"),
+        (vec!["replay", "-", "--baseline", "x"], "- with --baseline"),
+        (with(&project, &["--height", "18446744073709551615"]), "height"),
+        (vec!["fleet", "import", "fleet.csv", "--accepted", "fleet.csv"], "two purposes"),
+        (vec!["fleet", "import", "fleet.csv", "--accepted", "x.csv", "--failed", "x.csv"], "two purposes"),
         (vec!["replay", "."], "no *.jsonl"),
         (with(&["estimate", "--model", "S21 200T", "--record", "none/r.jsonl"], &MARKET), "none/r.jsonl"),
         (with(&heatmap, &["--svg", "none/map.svg"]), "none/map.svg"),
@@ -153,6 +160,15 @@ fn a_fleet_goes_from_a_file_to_a_picture_in_one_command() {
     assert!(page.contains("<svg") && page.contains("prefers-color-scheme:dark") && page.contains("viewport"));
     assert!(picture.starts_with("<svg xmlns") && !picture.contains("NaN"));
     assert_eq!(fs::read_dir(&at).unwrap().count(), 3, "nothing is left over");
+    // A link stays one, and what it leads to keeps its permissions; a pipe is written to.
+    let (real, link) = (at.path().join("real.svg"), at.path().join("link.svg"));
+    fs::write(&real, "old").unwrap();
+    fs::set_permissions(&real, fs::Permissions::from_mode(0o600)).unwrap();
+    symlink(&real, &link).unwrap();
+    assert!(said(&at, &with(&map, &["--svg", "link.svg", "-o", "name"])).lines().count() == 1);
+    assert!(link.is_symlink() && fs::read_to_string(&real).unwrap().starts_with("<svg"));
+    assert_eq!(fs::metadata(&real).unwrap().permissions().mode() & 0o777, 0o600);
+    assert!(said(&at, &with(&map, &["--svg", "/dev/stdout", "-o", "name"])).starts_with("<svg"));
     let (one, many) = (["-o", "csv", "--threads", "1"], ["-o", "csv", "--threads", "7"]);
     assert_eq!(said(&at, &with(&map, &one)), said(&at, &with(&map, &many)));
     let difficulty = said(&at, &with(&map, &["--difficulties", "80e12:200e12:4", "-o", "csv"]));
@@ -219,7 +235,8 @@ fn curtailment_is_tried_on_the_user_s_prices_and_on_a_labelled_sample() {
     assert_eq!(figures(&sample), figures(&own));
     let market = ["--price", "92817", "--difficulty", "109e12", "--pool-fee", "0.01", "--sample", "-o", "json"];
     assert!(said(&at, &with(&base, &market)).contains("\"usd_per_petahash_day\": \"5"));
-    let rows = "time,price\n2026-10-25 01:00,50\n2026-10-25 02:00,50\n2026-10-25 02:00,500\n2026-10-25 03:00,50\n";
+    let rows =
+        "time,usd_per_mwh\n2026-10-25 01:00,50\n2026-10-25 02:00,50\n2026-10-25 02:00,500\n2026-10-25 03:00,50\n";
     fs::write(at.path().join("local.csv"), rows).unwrap();
     fs::write(at.path().join("profiles.csv"), "model,terahash_per_second,watts\nAntminer S21,150,2400\n").unwrap();
     let local = ["--prices", "local.csv", "--zone", "Europe/Berlin", "--profiles", "profiles.csv", "--language", "zh"];
@@ -277,7 +294,6 @@ fn versions(at: &TempDir, records: &str) {
     fs::write(at.path().join("other.jsonl"), other).unwrap();
     fs::write(at.path().join("one.jsonl"), records).unwrap();
     let script = |name: &str, body: &str| {
-        use std::os::unix::fs::PermissionsExt;
         let path = at.path().join(name);
         fs::write(&path, format!("#!/bin/sh\n{body}\n")).unwrap();
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).unwrap();
@@ -289,6 +305,12 @@ fn versions(at: &TempDir, records: &str) {
     assert!(differs.status.code() == Some(1) && said.contains("answer.estimate.profit_usd_per_day"), "{said}");
     let stops = against(&script("stops", "/bin/head -n 1 one.jsonl"));
     assert!(stops.status.code() == Some(2) && text(&stops.stderr).contains("stopped before the last"));
+    let mixed = format!("hello\n{records}");
+    fs::write(at.path().join("one.jsonl"), mixed).unwrap();
+    let same = against(&script("same", &format!("{} replay --print \"$3\"", env!("CARGO_BIN_EXE_hashinsight"))));
+    let said = text(&same.stdout);
+    assert!(said.contains("one.jsonl:1: not a record") && said.contains("4 of 5"), "{said} {}", text(&same.stderr));
+    assert_eq!(told(at, &["replay", "one.jsonl", "--print"]).0, 2);
     let fails = against(&script("fails", "/bin/cat one.jsonl; exit 1"));
     assert!(fails.status.code() == Some(2) && text(&fails.stderr).contains("exit status: 1"));
     assert_eq!(against(Path::new("./none")).status.code(), Some(2));

@@ -59,11 +59,13 @@ pub enum Field {
     UsdPerMwh,
     /// Revenue of hashrate after the pool's share, USD/PH/day.
     UsdPerPetahashDay,
+    /// Height of a block.
+    Height,
 }
 
 impl Field {
     /// All of them.
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::TerahashPerSecond,
         Self::Watts,
         Self::Difficulty,
@@ -90,6 +92,7 @@ impl Field {
         Self::WearUsd,
         Self::UsdPerMwh,
         Self::UsdPerPetahashDay,
+        Self::Height,
     ];
 
     /// Its name in files and flags.
@@ -121,6 +124,7 @@ impl Field {
             Self::WearUsd => "wear_usd",
             Self::UsdPerMwh => "usd_per_mwh",
             Self::UsdPerPetahashDay => "usd_per_petahash_day",
+            Self::Height => "height",
         }
     }
 
@@ -149,6 +153,7 @@ impl Field {
             Self::StandbyWatts | Self::WearUsd => ("0", "10000"),
             Self::UsdPerMwh => ("-100000", "100000"),
             Self::UsdPerPetahashDay => ("0", "1000000"),
+            Self::Height => ("0", "100000000"),
         }
     }
 

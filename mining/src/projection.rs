@@ -141,6 +141,7 @@ impl Plan {
             (Field::CapexUsd, &self.capex_usd),
             (Field::OtherUsdPerDay, &self.other_usd_per_day),
             (Field::DiscountPerYear, &self.discount_per_year),
+            (Field::Height, &Exact::whole(self.height.into())),
         ]
         .into_iter()
         .try_for_each(|(field, value)| field.check(value))

@@ -5,7 +5,7 @@ use std::path::Path;
 use hashinsight_crds::text::text;
 use hashinsight_mining::curtailment::{Backtest, Curve, Plan, Profiles, Sample, Terms};
 use hashinsight_mining::picture::{Page, curtailment};
-use hashinsight_mining::record::{self, Answer as Result_, Request};
+use hashinsight_mining::record::{self, Answer as Computed, Request};
 use hashinsight_mining::{Micro, Pico, Sentence, fleet};
 use jiff::tz::{TimeZone, TimeZoneDatabase};
 use serde_json::json;
@@ -95,12 +95,12 @@ pub fn answer(of: &CurtailOf, global: &Global) -> Result<Answer, Trouble> {
     };
     let (curve, profiles) = (curve(of)?, profiles(of.profiles.as_deref())?);
     let Imported { fleet, summary } = files::fleet(&of.fleet, None, true, global.language)?;
-    let request = Request::Curtailment(Plan { fleet, terms, profiles, curve });
-    let result = request.answer(threads(of.fleet.threads)).map_err(|refusal| refused(&refusal))?;
-    let (Request::Curtailment(plan), Result_::Curtailment(back)) = (&request, &result) else {
-        return Err(Trouble::interrupted());
-    };
+    let plan = Plan { fleet, terms, profiles, curve };
+    let back = plan.backtest(threads(of.fleet.threads)).map_err(|refusal| refused(&refusal))?;
+    let request = Request::Curtailment(plan.clone());
+    let result = Computed::Curtailment(back.clone());
     files::keep(&of.drawn.kept, &request, &result)?;
+    let (plan, back) = (&plan, &back);
     let (language, said) = (global.language, back.sentence());
     let why = back.whole_site.as_ref().map(|(rule, _)| rule.sentence(&plan.terms));
     let synthetic = of.prices.is_none().then(|| {

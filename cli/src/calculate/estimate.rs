@@ -6,7 +6,7 @@ use hashinsight_crds::text::{Language, text};
 use hashinsight_mining::catalogue::{Catalogue, Sighting};
 use hashinsight_mining::daily::{COLUMNS, Case};
 use hashinsight_mining::golden::INPUTS;
-use hashinsight_mining::record::{self, Request};
+use hashinsight_mining::record::{self, Answer as Computed, Request};
 use hashinsight_mining::{Exact, Field, Micro, Sentence};
 use serde_json::json;
 
@@ -64,10 +64,10 @@ pub fn answer(of: &Estimate, global: &Global) -> Result<Answer, Trouble> {
         uptime: of.running.uptime.clone(),
         meter_factor: of.running.meter_factor.clone(),
     };
-    let request = Request::Estimate(case.clone());
-    let result = request.answer(1).map_err(|refusal| refused(&refusal))?;
-    files::keep(&of.kept, &request, &result)?;
+    case.check().map_err(|refusal| refused(&refusal))?;
     let day = case.day();
+    let (request, result) = (Request::Estimate(case.clone()), Computed::Estimate(Box::new(day.clone())));
+    files::keep(&of.kept, &request, &result)?;
     let said = day.sentence(&case);
     let network = day.breakeven_network_terahash().and_then(|network| network.over(&Exact::whole(1_000_000)));
     let rows = [

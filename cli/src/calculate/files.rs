@@ -58,24 +58,39 @@ pub fn read(path: &Path, most: u64) -> Result<Vec<u8>, Trouble> {
 /// until everything is done.
 pub struct Output {
     path: PathBuf,
-    under_way: PathBuf,
+    /// Where it is written first; none for pipes and devices, which are written
+    /// as they are.
+    under_way: Option<PathBuf>,
     file: BufWriter<File>,
-    written: bool,
 }
 
 impl Output {
     fn new(path: &Path) -> Result<Self, Trouble> {
+        let trouble = |error: &std::io::Error| trouble(path, error);
+        let there = std::fs::metadata(path).ok();
+        if there.as_ref().is_some_and(|there| !there.is_file()) {
+            let file = File::options().write(true).open(path).map_err(|error| trouble(&error))?;
+            return Ok(Self { path: path.to_owned(), under_way: None, file: BufWriter::new(file) });
+        }
+        // What a link leads to is replaced, not the link.
+        let path =
+            if there.is_some() { path.canonicalize().map_err(|error| trouble(&error))? } else { path.to_owned() };
         let mut name = path.file_name().unwrap_or_default().to_os_string();
         name.push(format!(".{}", std::process::id()));
         let under_way = path.with_file_name(name);
-        let file = File::create(&under_way).map_err(|error| trouble(path, &error))?;
-        Ok(Self { path: path.to_owned(), under_way, file: BufWriter::new(file), written: false })
+        let file = File::create(&under_way).map_err(|error| trouble(&error))?;
+        if let Some(there) = there {
+            file.set_permissions(there.permissions()).map_err(|error| trouble(&error))?;
+        }
+        Ok(Self { path, under_way: Some(under_way), file: BufWriter::new(file) })
     }
 
     fn finish(mut self) -> Result<(), Trouble> {
-        let done = self.file.flush().and_then(|()| std::fs::rename(&self.under_way, &self.path));
-        self.written = done.is_ok();
-        done.map_err(|error| trouble(&self.path, &error))
+        self.file.flush().map_err(|error| trouble(&self.path, &error))?;
+        match self.under_way.take() {
+            Some(under_way) => std::fs::rename(under_way, &self.path).map_err(|error| trouble(&self.path, &error)),
+            None => Ok(()),
+        }
     }
 }
 
@@ -90,8 +105,8 @@ impl Write for Output {
 
 impl Drop for Output {
     fn drop(&mut self) {
-        if !self.written {
-            let _ = std::fs::remove_file(&self.under_way);
+        if let Some(under_way) = &self.under_way {
+            let _ = std::fs::remove_file(under_way);
         }
     }
 }
@@ -163,6 +178,7 @@ pub fn fleet(
     compute: bool,
     language: Language,
 ) -> Result<Imported, Trouble> {
+    apart(&[Some(&file.file), accepted, file.failed.as_deref()])?;
     let (input, length) = open(&file.file)?;
     let mut output = accepted.map(Output::new).transpose()?;
     if let Some(output) = &mut output {
@@ -194,6 +210,17 @@ pub fn fleet(
         Kind { count: u32::try_from(count).unwrap_or(u32::MAX), ..kind }
     });
     Ok(Imported { fleet: Fleet::of(kinds).map_err(|refusal| refused(&refusal))?, summary })
+}
+
+/// Refuses one file for two purposes: what is read must not be overwritten.
+fn apart(paths: &[Option<&Path>]) -> Result<(), Trouble> {
+    let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
+    let files: Vec<PathBuf> =
+        paths.iter().flatten().map(|path| real(path)).filter(|path| !path.exists() || path.is_file()).collect();
+    match files.iter().enumerate().find(|(at, path)| files[..*at].contains(path)) {
+        Some((_, twice)) => Err(wrong(twice, "named for two purposes", "")),
+        None => Ok(()),
+    }
 }
 
 /// Tells of rows that were left out.

@@ -5,13 +5,13 @@ use std::path::Path;
 use hashinsight_crds::text::{Language, text};
 use hashinsight_mining::fleet;
 use hashinsight_mining::import::{Summary, TEMPLATE_EN, TEMPLATE_ZH};
-use hashinsight_mining::record::{self, FleetDay, Request};
+use hashinsight_mining::record::{self, Answer as Computed, FleetDay, Request};
 use serde_json::json;
 
 use super::arguments::{EstimateOf, FleetFile, Site};
 use super::files::{self, Imported};
+use super::refused;
 use super::shown::{both, cell, pairs, sentence, tongue};
-use super::{refused, threads};
 use crate::arguments::Global;
 use crate::output::{self, Answer, Block, Columns};
 use crate::trouble::Trouble;
@@ -44,6 +44,9 @@ pub fn import(file: &FleetFile, accepted: Option<&Path>, global: &Global) -> Res
     );
     let delimiter = format!("{:?}", summary.format.1);
     rows.push((sentence("written as", "文件格式"), format!("{}, {delimiter}", summary.format.0)));
+    if !summary.unused.is_empty() {
+        rows.push((sentence("columns without meaning here", "未使用的列"), summary.unused.join(", ")));
+    }
     let mut blocks = vec![pairs(&rows, global.language)];
     if summary.refused_rows() > 0 {
         let next = match (&file.failed, global.language) {
@@ -54,11 +57,11 @@ pub fn import(file: &FleetFile, accepted: Option<&Path>, global: &Global) -> Res
         };
         blocks.push(Block::Line(next));
     }
-    let Summary { bytes, accepted, machines, warned, refused, format } = &summary;
+    let Summary { bytes, accepted, machines, warned, refused, format, unused } = &summary;
     Ok(Answer {
         exit: files::exit(&summary),
         data: json!({"schemaVersion": 1, "bytes": bytes, "accepted": accepted, "machines": machines, "warned": warned,
-            "refused": refused, "encoding": format.0, "delimiter": format.1.to_string()}),
+            "refused": refused, "unused_columns": unused, "encoding": format.0, "delimiter": format.1.to_string()}),
         names: refused.keys().map(ToString::to_string).collect(),
         csv: None,
         blocks,
@@ -86,9 +89,9 @@ pub fn estimate(of: &EstimateOf, global: &Global) -> Result<Answer, Trouble> {
     };
     let site = site(&of.site);
     let request = Request::Fleet(FleetDay { fleet: fleet.clone(), market: market.clone(), site: site.clone() });
-    let result = request.answer(threads(of.fleet.threads)).map_err(|refusal| refused(&refusal))?;
-    files::keep(&of.kept, &request, &result)?;
     let estimate = fleet.estimate(&market, &site).map_err(|refusal| refused(&refusal))?;
+    let result = Computed::Fleet(estimate.clone());
+    files::keep(&of.kept, &request, &result)?;
     let said = estimate.sentence(&market);
     let (all, best) = (&estimate.all, &estimate.best);
     let figures = [

@@ -4,7 +4,7 @@ use hashinsight_crds::text::{Language, text};
 use hashinsight_mining::fleet::{Heatmap, Network, Plan, Rest, steps};
 use hashinsight_mining::picture::{Page, heatmap};
 use hashinsight_mining::projection::Horizon;
-use hashinsight_mining::record::{self, Answer as Result_, Request};
+use hashinsight_mining::record::{self, Answer as Computed, Request};
 use hashinsight_mining::{Exact, Field, Micro, Sentence};
 use serde_json::json;
 
@@ -65,12 +65,12 @@ pub fn answer(of: &HeatmapOf, global: &Global) -> Result<Answer, Trouble> {
     // What is typed wrong is told before a long file is read.
     plan(of, hashinsight_mining::Fleet::default())?;
     let Imported { fleet, summary } = files::fleet(&of.fleet, None, true, global.language)?;
-    let request = Request::Heatmap(plan(of, fleet)?);
-    let result = request.answer(threads(of.fleet.threads)).map_err(|refusal| refused(&refusal))?;
-    let (Request::Heatmap(plan), Result_::Heatmap(map)) = (&request, &result) else {
-        return Err(Trouble::interrupted());
-    };
+    let plan = plan(of, fleet)?;
+    let map = plan.draw(threads(of.fleet.threads)).map_err(|refusal| refused(&refusal))?;
+    let request = Request::Heatmap(plan.clone());
+    let result = Computed::Heatmap(map.clone());
     files::keep(&of.drawn.kept, &request, &result)?;
+    let (plan, map) = (&plan, &map);
     let (language, said) = (global.language, map.sentence(plan));
     let figures = figures(map);
     let page = Page {

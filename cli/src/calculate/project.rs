@@ -5,7 +5,7 @@ use hashinsight_mining::daily::Case;
 use hashinsight_mining::depreciation::{Schedule, macrs, straight_line};
 use hashinsight_mining::picture::{Page, cash_flow};
 use hashinsight_mining::projection::{Horizon, Plan, Projection};
-use hashinsight_mining::record::{self, Request};
+use hashinsight_mining::record::{self, Answer as Computed, Request};
 use hashinsight_mining::{Exact, Sentence};
 use jiff::Zoned;
 use serde_json::{Value, json};
@@ -74,10 +74,10 @@ fn depreciation(of: &Project) -> Result<Option<Schedule>, Trouble> {
 pub fn answer(of: &Project, global: &Global) -> Result<Answer, Trouble> {
     let numbers = numbers(&of.machine)?;
     let plan = plan(of, &numbers);
-    let request = Request::Projection(Box::new(plan.clone()));
-    let result = request.answer(1).map_err(|refusal| refused(&refusal))?;
-    files::keep(&of.drawn.kept, &request, &result)?;
     let projection = plan.project().map_err(|refusal| refused(&refusal))?;
+    let request = Request::Projection(Box::new(plan.clone()));
+    let result = Computed::Projection(Box::new(projection.clone()));
+    files::keep(&of.drawn.kept, &request, &result)?;
     let conventions = projection.by_convention().map_err(|refusal| refused(&refusal))?;
     let schedule = depreciation(of)?;
     let (language, said) = (global.language, projection.sentence());

@@ -38,6 +38,10 @@ impl Tally {
 
 pub fn answer(of: &Replay, global: &Global) -> Result<Option<Answer>, Trouble> {
     let (threads, mut tally) = (threads(of.threads), Tally::default());
+    if of.baseline.is_some() && of.records.iter().any(|path| path == Path::new("-")) {
+        let what = text("two programs cannot read one standard input", "两个程序不能读同一标准输入");
+        return Err(Trouble::new(Exit::Error, what, "- with --baseline", "hashinsight replay FILE --baseline PROGRAM"));
+    }
     for path in paths(&of.records)? {
         let mut other = of.baseline.as_deref().map(|program| Baseline::start(program, &path)).transpose()?;
         each_line(&path, &mut |number, line| {
@@ -52,7 +56,12 @@ pub fn answer(of: &Replay, global: &Global) -> Result<Option<Answer>, Trouble> {
                 }
                 (None, true) => match record::recompute(line, threads) {
                     Ok(line) => output::to_stdout(format!("{line}\n").as_bytes())?,
-                    Err(why) => tally.bad(&place, &why),
+                    // A line for each record, so that whoever compares keeps step.
+                    Err(why) => {
+                        tally.bad(&place, &why);
+                        tally.unreadable |= matches!(why, Mismatch::Unreadable(_) | Mismatch::Format(_));
+                        output::to_stdout(b"null\n")?;
+                    }
                 },
                 (Some(other), _) => compare(&mut tally, &place, line, &other.next()?, threads),
             }
@@ -61,17 +70,12 @@ pub fn answer(of: &Replay, global: &Global) -> Result<Option<Answer>, Trouble> {
         other.map_or(Ok(()), Baseline::finish)?;
     }
     if of.print {
-        let exit = if tally.bad_count == 0 { Exit::Ok } else { Exit::Refused };
-        return if exit == Exit::Ok {
-            Ok(None)
-        } else {
-            Err(Trouble::new(
-                exit,
-                text("some records do not replay", "部分记录无法重算"),
-                tally.bad.join("\n       "),
-                "",
-            ))
-        };
+        if tally.bad_count == 0 {
+            return Ok(None);
+        }
+        let exit = if tally.unreadable { Exit::Error } else { Exit::Refused };
+        let what = text("some records cannot be computed; they are null", "部分记录无法计算，以 null 代之");
+        return Err(Trouble::new(exit, what, tally.bad.join("\n       "), ""));
     }
     Ok(Some(told(tally, of.baseline.is_some(), global)))
 }
@@ -181,6 +185,8 @@ struct Baseline {
     program: PathBuf,
     child: std::process::Child,
     lines: BufReader<std::process::ChildStdout>,
+    /// Whether it said of a record that it cannot compute it.
+    refused: bool,
 }
 
 impl Baseline {
@@ -193,11 +199,12 @@ impl Baseline {
             .spawn()
             .map_err(|error| files::trouble(program, &error))?;
         let lines = child.stdout.take().ok_or_else(|| files::wrong(program, "no output", ""))?;
-        Ok(Self { program: program.to_owned(), child, lines: BufReader::new(lines) })
+        Ok(Self { program: program.to_owned(), child, lines: BufReader::new(lines), refused: false })
     }
 
     fn next(&mut self) -> Result<String, Trouble> {
         let line = line(&mut self.lines).map_err(|error| files::trouble(&self.program, &error))?;
+        self.refused |= line.as_deref() == Some("null");
         line.ok_or_else(|| {
             files::wrong(&self.program, "it stopped before the last record", "PROGRAM replay --print RECORDS")
         })
@@ -205,6 +212,10 @@ impl Baseline {
 
     fn finish(mut self) -> Result<(), Trouble> {
         let ended = self.child.wait().map_err(|error| files::trouble(&self.program, &error))?;
-        if ended.success() { Ok(()) } else { Err(files::wrong(&self.program, ended, "PROGRAM replay --print RECORDS")) }
+        if ended.success() || self.refused {
+            Ok(())
+        } else {
+            Err(files::wrong(&self.program, ended, "PROGRAM replay --print RECORDS"))
+        }
     }
 }

@@ -50,6 +50,7 @@ pub struct Named<'c> {
     pub firmware: Option<Firmware>,
     rows: Vec<&'c Row>,
     terahash: Option<Micro>,
+    unread: bool,
 }
 
 /// A machine that was recognized.
@@ -65,6 +66,7 @@ pub struct Recognition<'c> {
     pub confidence: Confidence,
     how: How,
     sources_agree: bool,
+    unread: bool,
     custom: Option<Firmware>,
 }
 
@@ -135,7 +137,7 @@ impl Catalogue {
         if let Some(joules) = said.joules {
             rows.retain(|row| (row.joules_per_terahash.units() - joules.units()).abs() <= 500_000);
         }
-        Some(Named { firmware, rows, terahash: said.terahash.or(bin) })
+        Some(Named { firmware, rows, terahash: said.terahash.or(bin), unread: said.unread })
     }
 
     /// Rows of the model, and the bin when its number closes the name.
@@ -184,11 +186,20 @@ impl<'c> Named<'c> {
         let sources_agree = watts.is_some() || same_bin.all(|other| other.watts == row.watts);
         let custom = firmware.filter(|firmware| *firmware != Firmware::Stock && watts.is_none());
         let confidence = match how {
-            How::Bin if sources_agree && custom.is_none() => Confidence::High,
+            How::Bin if sources_agree && custom.is_none() && !self.unread => Confidence::High,
             How::Efficiency => Confidence::Low,
             _ => Confidence::Medium,
         };
-        Ok(Recognition { row, terahash, watts: watts.unwrap_or(derived), confidence, how, sources_agree, custom })
+        Ok(Recognition {
+            row,
+            terahash,
+            watts: watts.unwrap_or(derived),
+            confidence,
+            how,
+            sources_agree,
+            unread: self.unread,
+            custom,
+        })
     }
 }
 
@@ -273,6 +284,10 @@ impl Recognition<'_> {
             en.push_str("; sources differ by less than 5 %, the highest power was taken");
             zh.push_str("；各来源相差不到 5 %，取最高功耗");
         }
+        if self.unread {
+            en.push_str("; part of the name was not understood");
+            zh.push_str("；名称中有未识别的文字");
+        }
         if let Some(firmware) = self.custom {
             let name = firmware.name();
             en.extend(["; ", name, " may run it at another power"]);
@@ -313,6 +328,8 @@ mod tests {
             ("S19 95T", "Antminer S19", 3277, Confidence::Medium),
             ("Antminer S9i", "Antminer S9i", 1320, Confidence::Medium),
             ("S21 199T", "Antminer S21", 3500, Confidence::Medium),
+            ("S21专业版 234T", "Antminer S21 Pro", 3510, Confidence::High),
+            ("S21旗舰 200T", "Antminer S21", 3500, Confidence::Medium),
             ("S21 XP BraiinsOS+ 25.07 270T", "Antminer S21 XP", 3645, Confidence::Medium),
             ("S21 stock 200T", "Antminer S21", 3500, Confidence::High),
             ("M60S++ 240T", "WhatsMiner M60S++", 3936, Confidence::Low),

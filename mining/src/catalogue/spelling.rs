@@ -6,7 +6,7 @@ use crate::micro::Micro;
 const LENGTH_MAX: usize = 160;
 
 /// Words that are other words, in the order they are replaced.
-const SAME: [(&str, &str); 22] = [
+const SAME: [(&str, &str); 23] = [
     ("比特大陆", " bitmain "),
     ("蚂蚁矿机", " antminer "),
     ("蚂蚁", " antminer "),
@@ -25,6 +25,7 @@ const SAME: [(&str, &str); 22] = [
     ("油冷", " immersion "),
     ("风冷", " air "),
     ("矿机", " "),
+    ("专业版", " pro "),
     ("hydro", " hyd "),
     ("immersion", " imm "),
     ("plus", "+"),
@@ -60,6 +61,8 @@ pub(super) struct Said {
     pub(super) terahash: Option<Micro>,
     /// Efficiency, where a number of J is named.
     pub(super) joules: Option<Micro>,
+    /// Whether there are words in letters that mean nothing here.
+    pub(super) unread: bool,
 }
 
 /// Lower case, narrow, one word for one thing.
@@ -87,6 +90,7 @@ pub(super) fn said(plain: &str) -> Said {
             said.vendor.get_or_insert(vendor);
         }
     }
+    said.unread = text.chars().any(|c| c.is_alphabetic() && !c.is_ascii());
     let pieces: Vec<&str> = text
         .split(|c: char| !c.is_ascii_alphanumeric() && c != '+' && c != '.')
         .filter(|piece| !piece.is_empty())
@@ -146,6 +150,7 @@ mod tests {
             pieces: pieces.iter().map(ToString::to_string).collect(),
             terahash: terahash.map(Micro::whole),
             joules: None,
+            unread: false,
         };
         assert_eq!(of("Antminer S19 Pro (110T)"), wanted(Some("Bitmain"), &["s19", "pro"], Some(110)));
         assert_eq!(of("WHATSMINER-M60S++_VL30 226 TH/s"), wanted(Some("MicroBT"), &["m60s++"], Some(226)));

@@ -77,8 +77,7 @@ impl Terms {
         Field::WearUsd.check_micro(self.wear_usd)?;
         [self.ramp_minutes, self.min_off_minutes, self.min_on_minutes, self.lag]
             .into_iter()
-            .try_for_each(|minutes| Field::Minutes.check(&Exact::whole(minutes.into())))?;
-        Field::Minutes.check(&Exact::whole(self.min_off_minutes.max(1).into()))
+            .try_for_each(|minutes| Field::Minutes.check(&Exact::whole(minutes.into())))
     }
 
     /// Revenue of hashrate in a market, after the pool's share, rounded to a

@@ -98,19 +98,21 @@ impl Curve {
         };
         let time = column(&["time", "timestamp", "start", "interval_start", "时间"]);
         let time = time.ok_or_else(|| bad(1, "time", Problem::NoColumn))?;
-        let per_mwh = column(&["usd_per_mwh", "price", "lmp", "电价"]).map(|at| (at, Field::UsdPerMwh));
-        let price = per_mwh.or_else(|| column(&["usd_per_kwh"]).map(|at| (at, Field::UsdPerKwh)));
+        // A price whose unit nobody says could be a thousand times another.
+        let per_mwh = column(&["usd_per_mwh", "lmp", "电价(USD/MWh)"]).map(|at| (at, Field::UsdPerMwh));
+        let price = per_mwh.or_else(|| column(&["usd_per_kwh", "电价(USD/kWh)"]).map(|at| (at, Field::UsdPerKwh)));
         let (price, unit) = price.ok_or_else(|| bad(1, "usd_per_mwh", Problem::NoColumn))?;
-        let mut points: Vec<(Timestamp, Micro)> = Vec::new();
+        let (mut points, mut lines): (Vec<(Timestamp, Micro)>, Vec<u64>) = (Vec::new(), Vec::new());
         let mut record = csv::ByteRecord::new();
+        let mut place = Place { bytes, at: 0, line: 1 };
         loop {
-            let more = reader.read_byte_record(&mut record).map_err(|error| {
-                bad(error.position().map_or(0, csv::Position::line), "line", Problem::Csv(error.to_string()))
-            })?;
+            let more = reader
+                .read_byte_record(&mut record)
+                .map_err(|error| bad(place.line(error.position()), "line", Problem::Csv(error.to_string())))?;
             if !more {
                 break;
             }
-            let line = record.position().map_or(0, csv::Position::line);
+            let line = place.line(record.position());
             let field = |at: usize| {
                 let text = record.get(at).unwrap_or_default();
                 String::from_utf8_lossy(text.get(..FIELD_MAX).unwrap_or(text)).into_owned()
@@ -126,17 +128,19 @@ impl Curve {
                 return Err(bad(line, "time", Problem::Count(points.len() + 1)));
             }
             points.push((at, value));
+            lines.push(line);
         }
-        Self::of(&points).map_err(|(at, problem)| bad(at as u64 + 2, "time", problem))
+        Self::of(&points).map_err(|(at, problem)| bad(lines.get(at).copied().unwrap_or(2), "time", problem))
     }
 
     /// From starts and prices, in order; fails with the point that does not fit.
     fn of(points: &[(Timestamp, Micro)]) -> Result<Self, (usize, Problem)> {
         let apart = |pair: &[(Timestamp, Micro)]| pair[1].0.as_second() - pair[0].0.as_second();
-        let length = points.windows(2).map(apart).min().ok_or((0, Problem::Count(points.len())))?;
+        let shortest = points.windows(2).map(apart).enumerate().min_by_key(|(_, length)| *length);
+        let (at, length) = shortest.ok_or((0, Problem::Count(points.len())))?;
         let minutes = u32::try_from(length / 60).unwrap_or_default();
         if length % 60 != 0 || !(1..=60).contains(&minutes) || 60 % minutes != 0 {
-            return Err((0, Problem::Length(length)));
+            return Err((at + 1, Problem::Length(length)));
         }
         let mut runs: Vec<Run> = Vec::new();
         let mut last: Option<Timestamp> = None;
@@ -180,6 +184,25 @@ impl Curve {
     }
 }
 
+/// Lines, counted on from record to record: the reader's own number is that of
+/// the empty lines before.
+struct Place<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    line: u64,
+}
+
+impl Place<'_> {
+    fn line(&mut self, position: Option<&csv::Position>) -> u64 {
+        let begins = position.map_or(self.at, |position| usize::try_from(position.byte()).unwrap_or(self.at));
+        let blank = self.bytes.iter().skip(begins).take_while(|byte| b"\r\n".contains(byte)).count();
+        let read = self.bytes.get(self.at..begins + blank).unwrap_or_default();
+        self.line += memchr::memchr_iter(b'\n', read).count() as u64;
+        self.at = self.at.max(begins + blank);
+        self.line
+    }
+}
+
 /// The instant that `text` names.
 fn instant(text: &str, zone: Option<&TimeZone>, last: Option<Timestamp>) -> Result<Timestamp, Problem> {
     if let Ok(instant) = text.parse::<Timestamp>() {
@@ -211,7 +234,7 @@ mod tests {
     fn days_of_23_and_25_hours_are_what_they_are() {
         let day = |date: &str, hours: &[u32]| {
             let rows: String = hours.iter().map(|hour| format!("{date} {hour:02}:00,-1.5\n")).collect();
-            Curve::read(format!("time,price\n{rows}").as_bytes(), Some(&berlin()))
+            Curve::read(format!("time,usd_per_mwh\n{rows}").as_bytes(), Some(&berlin()))
         };
         let spring: Vec<u32> = (0..24).filter(|hour| *hour != 2).collect();
         let spring = day("2026-03-29", &spring).unwrap();
@@ -255,7 +278,7 @@ mod tests {
             (format!("{time}yesterday,1\n"), 3, "time", "no time"),
             (format!("{time}2026-01-01T01:00Z\n"), 3, "line", "CSV"),
             (time.into(), 2, "time", "1 intervals"),
-            (format!("{time}2026-01-01T00:07Z,1\n"), 2, "time", "divide an hour"),
+            (format!("{time}\n2026-01-01T00:07Z,1\n"), 4, "time", "divide an hour"),
             (format!("{time}2026-01-01T01:00Z,1\n2026-01-01T02:30Z,1\n"), 4, "time", "multiple of 60"),
             (format!("{time}{},1\n", "9".repeat(10_000_000)), 3, "time", "no time"),
         ] {
@@ -263,13 +286,14 @@ mod tests {
             assert_eq!((error.line, error.field), (line, field), "{error}");
             assert!(error.to_string().contains(part) && error.to_string().len() < 300, "{error}");
         }
-        assert!(Curve::read(b"time,price\n9999-12-31 23:59,1\n", Some(&berlin())).is_err());
+        assert!(Curve::read(b"time,usd_per_mwh\n9999-12-31 23:59,1\n", Some(&berlin())).is_err());
     }
 
     #[test]
     fn more_than_ten_years_of_five_minutes_are_refused_where_they_begin() {
         let row = |at: usize| format!("{},1\n", Timestamp::from_second(i64::try_from(at).unwrap() * 60).unwrap());
-        let text: String = std::iter::once("time,price\n".to_owned()).chain((0..=INTERVALS_MAX).map(row)).collect();
+        let text: String =
+            std::iter::once("time,usd_per_mwh\n".to_owned()).chain((0..=INTERVALS_MAX).map(row)).collect();
         let error = Curve::read(text.as_bytes(), None).unwrap_err();
         assert_eq!((error.line, error.problem), (INTERVALS_MAX as u64 + 2, Problem::Count(INTERVALS_MAX + 1)));
     }

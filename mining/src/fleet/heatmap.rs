@@ -117,6 +117,7 @@ impl Plan {
             (Field::FeesBtc, &self.fees_btc),
             (Field::GrowthPerMonth, &self.price_growth),
             (Field::GrowthPerMonth, &self.difficulty_growth),
+            (Field::Height, &Exact::whole(self.height.into())),
         ]
         .into_iter()
         .try_for_each(|(field, value)| field.check(value))
@@ -329,6 +330,7 @@ pub(super) mod tests {
             Plan { network: long, ..plan(mixed()) },
             Plan { network: Network::Exahash(vec![Exact::zero()]), ..plan(mixed()) },
             Plan { fees_btc: exact("-1"), ..plan(mixed()) },
+            Plan { height: u64::MAX, ..plan(mixed()) },
             Plan { horizon: Horizon::Days(0), ..plan(mixed()) },
         ] {
             assert_eq!(bad.draw(1).unwrap_err().code(), "OutOfRange");

@@ -90,7 +90,10 @@ const NAMES: [(Column, &[&str]); 7] = [
     ),
     (Column::Firmware, &["firmware", "fw", "固件", "固件版本"]),
     (Column::Count, &["count", "quantity", "qty", "units", "数量", "台数"]),
-    (Column::Price, &["usdperkwh", "powerprice", "electricityprice", "energyprice", "电价", "usdpermwh"]),
+    (
+        Column::Price,
+        &["usdperkwh", "usdkwh", "powerprice", "electricityprice", "energyprice", "电价", "usdpermwh", "usdmwh"],
+    ),
 ];
 
 /// Columns that a failed-rows file has of ours.
@@ -101,7 +104,7 @@ pub(super) type Unit = (i64, i64);
 
 /// Units that a heading or a cell may name, with how many of ours they are:
 /// times the first, over the second.
-pub(super) const UNITS: [(Column, &str, i64, i64); 18] = [
+pub(super) const UNITS: [(Column, &str, i64, i64); 19] = [
     (Column::Terahash, "ghs", 1, 1000),
     (Column::Terahash, "gh", 1, 1000),
     (Column::Terahash, "ths", 1, 1),
@@ -119,6 +122,7 @@ pub(super) const UNITS: [(Column, &str, i64, i64); 18] = [
     (Column::Price, "usdmwh", 1, 1000),
     (Column::Price, "mwh", 1, 1000),
     (Column::Count, "pcs", 1, 1),
+    (Column::Count, "units", 1, 1),
     (Column::Count, "台", 1, 1),
 ];
 
@@ -156,9 +160,13 @@ impl Header {
             return Err(ImportError::Empty);
         }
         let candidates = [b',', b';', b'\t'].map(|delimiter| (delimiter, fields(line, delimiter)));
-        let known =
-            |fields: &[Vec<u8>]| fields.iter().filter(|field| meaning(&encoding.shown(field)).is_some()).count();
+        let known = |fields: &[Vec<u8>]| {
+            fields.iter().filter(|field| !matches!(meaning(&encoding.shown(field)), Meaning::Nothing)).count()
+        };
         // The first of the best.
+        if !head.contains(&b'\n') && line.contains(&b'\r') {
+            return Err(ImportError::CarriageReturns);
+        }
         let (delimiter, (fields, length)) = candidates
             .into_iter()
             .rev()
@@ -166,6 +174,9 @@ impl Header {
             .ok_or(ImportError::Empty)?;
         if length > HEADER_MAX {
             return Err(ImportError::LongHeader(HEADER_MAX));
+        }
+        if fields.len() >= FIELDS_MAX {
+            return Err(ImportError::TooManyColumns(FIELDS_MAX - 1));
         }
         let names: Vec<String> = fields.iter().map(|field| encoding.shown(field).trim().to_owned()).collect();
         let columns = columns(&names)?;
@@ -175,7 +186,10 @@ impl Header {
             let shown: String = names.join(" | ").chars().take(200).collect();
             return Err(ImportError::NoKnownColumn(shown));
         }
-        let positions_kept: Vec<usize> = (0..names.len()).filter(|at| !OURS.contains(&names[*at].as_str())).collect();
+        // A failed-rows file of ours ends with these; anywhere else they are the
+        // user's own.
+        let ours = if names.ends_with(&OURS.map(str::to_owned)) { OURS.len() } else { 0 };
+        let positions_kept: Vec<usize> = (0..names.len() - ours).collect();
         let kept = positions_kept.iter().map(|at| names[*at].clone()).collect();
         let before = blank_lines(&text[..blank]);
         let lines = before + memchr::memchr_iter(b'\n', &line[..length]).count() as u64;
@@ -192,10 +206,20 @@ impl Header {
         })
     }
 
+    /// Headings of columns that mean nothing here.
+    pub(super) fn unused(&self) -> Vec<String> {
+        let known = |at: &usize| self.columns.get(*at).is_some_and(Option::is_some);
+        self.positions_kept.iter().filter(|at| !known(at)).map(|at| self.name(*at)).collect()
+    }
+
     /// The original fields of a row, without ours.
-    pub(super) fn original(&self, row: &[u8], encoding: Option<Encoding>) -> Vec<String> {
+    pub(super) fn original(&self, row: &[u8]) -> Vec<String> {
         let (fields, _) = fields(row, self.delimiter);
-        let text = |field: &Vec<u8>| encoding.unwrap_or(self.encoding).shown(field);
+        // Each as what it is: one of them may be of another encoding.
+        let text = |field: &Vec<u8>| {
+            let own = self.encoding.text(field).map(std::borrow::Cow::into_owned);
+            own.unwrap_or_else(|| self.encoding.other().shown(field))
+        };
         let mut kept: Vec<String> =
             self.positions_kept.iter().map(|at| fields.get(*at).map_or_else(String::new, text)).collect();
         // Nothing is lost: what has no heading stays behind the last field.
@@ -243,6 +267,10 @@ pub(super) fn fields(text: &[u8], delimiter: u8) -> (Vec<Vec<u8>>, usize) {
 /// meaning, the one that says so best counts.
 fn columns(names: &[String]) -> Result<Vec<Option<(Column, Unit)>>, ImportError> {
     let meanings: Vec<_> = names.iter().map(|name| meaning(name)).collect();
+    if let Some(at) = meanings.iter().position(|meaning| matches!(meaning, Meaning::UnknownUnit)) {
+        return Err(ImportError::UnknownUnit(names[at].clone()));
+    }
+    let meanings: Vec<_> = meanings.into_iter().map(Meaning::known).collect();
     let mut columns: Vec<_> = vec![None; names.len()];
     for column in Column::ALL {
         let means =
@@ -260,20 +288,70 @@ fn columns(names: &[String]) -> Result<Vec<Option<(Column, Unit)>>, ImportError>
     Ok(columns)
 }
 
-/// What a heading means, the unit it names, and how well it says so.
-fn meaning(heading: &str) -> Option<(Column, Unit, usize)> {
-    let heading = heading.trim().to_lowercase();
-    let (name, unit) = heading.split_once(['(', '（', '[']).unwrap_or((heading.as_str(), ""));
-    let squeeze = |text: &str| text.chars().filter(|c| c.is_alphanumeric()).collect::<String>();
-    let (name, unit) = (squeeze(name), squeeze(unit));
-    let known =
-        |(column, names): (Column, &[&str])| names.iter().position(|known| *known == name).map(|rank| (column, rank));
-    let (column, rank) = NAMES.into_iter().find_map(known)?;
-    let unit = if name == "usdpermwh" { "usdmwh".to_owned() } else { unit };
-    let factor = UNITS.into_iter().find(|(of, known, ..)| *of == column && *known == unit);
-    match factor {
-        Some((.., times, over)) => Some((column, (times, over), rank)),
-        // A unit that is not known is another quantity.
-        None => (unit.is_empty() || column.is_text()).then_some((column, (1, 1), rank)),
+/// What a heading means.
+enum Meaning {
+    /// The column, the unit it names, and how well it says so.
+    Known(Column, Unit, usize),
+    /// A quantity in a unit that is not known: cents, another currency.
+    UnknownUnit,
+    Nothing,
+}
+
+impl Meaning {
+    fn known(self) -> Option<(Column, Unit, usize)> {
+        match self {
+            Self::Known(column, unit, rank) => Some((column, unit, rank)),
+            Self::UnknownUnit | Self::Nothing => None,
+        }
     }
+}
+
+/// A unit without what only separates its parts; other signs stay, so that what
+/// they mean is not lost.
+pub(super) fn unit_of(text: &str) -> String {
+    text.replace('$', "usd")
+        .chars()
+        .filter(|c| !c.is_whitespace() && !"/._-()[]（）".contains(*c))
+        .flat_map(char::to_lowercase)
+        .collect()
+}
+
+/// Words about a quantity that do not change what it is.
+const ABOUT: [&str; 6] = ["average", "avg", "nominal", "rated", "stated", "total"];
+
+fn meaning(heading: &str) -> Meaning {
+    let heading = heading.trim().to_lowercase();
+    let (name, rest) = heading.split_once(['(', '（', '[']).unwrap_or((heading.as_str(), ""));
+    let (unit, behind) = rest.split_once([')', '）', ']']).unwrap_or((rest, ""));
+    let squeeze = |text: &str| unit_of(text).chars().filter(|c| c.is_alphanumeric()).collect::<String>();
+    let (mut name, unit) = (squeeze(name) + &squeeze(behind), unit_of(unit));
+    for word in ABOUT {
+        name = name.strip_prefix(word).or(name.strip_suffix(word)).map_or(name.clone(), str::to_owned);
+    }
+    let factor = |column: Column, unit: &str| {
+        let known = UNITS.into_iter().find(|(of, known, ..)| *of == column && *known == unit);
+        known.map(|(.., times, over)| (times, over))
+    };
+    for (column, names) in NAMES {
+        for (rank, known) in names.iter().enumerate() {
+            // The unit stands behind the name, or in brackets, or nowhere.
+            let Some(behind) = name.strip_prefix(known) else { continue };
+            let named = if *known == "usdpermwh" {
+                "usdmwh"
+            } else if unit.is_empty() {
+                behind
+            } else {
+                unit.as_str()
+            };
+            match factor(column, named) {
+                Some(unit) if behind.is_empty() || behind == named => return Meaning::Known(column, unit, rank),
+                None if behind.is_empty() && (named.is_empty() || column.is_text()) => {
+                    return Meaning::Known(column, (1, 1), rank);
+                }
+                None if behind.is_empty() => return Meaning::UnknownUnit,
+                _ => {}
+            }
+        }
+    }
+    Meaning::Nothing
 }

@@ -17,6 +17,7 @@ mod split;
 mod tests;
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::io::Read;
 use std::sync::mpsc::sync_channel;
 
@@ -63,6 +64,8 @@ pub struct Summary {
     pub refused: BTreeMap<&'static str, u64>,
     /// How the file is written: encoding and delimiter.
     pub format: (&'static str, char),
+    /// Headings of columns that mean nothing here.
+    pub unused: Vec<String>,
 }
 
 impl Summary {
@@ -81,7 +84,11 @@ pub fn import(input: impl Read + Send, workers: usize, sink: &mut impl Sink) -> 
     splitter.begin(header.bytes, header.lines);
     let mut taker = Taker {
         sink,
-        summary: Summary { format: (encoding.name(), char::from(header.delimiter)), ..Summary::default() },
+        summary: Summary {
+            format: (encoding.name(), char::from(header.delimiter)),
+            unused: header.unused(),
+            ..Summary::default()
+        },
         serials: BTreeMap::new(),
         header: &header,
     };
@@ -143,7 +150,7 @@ impl<S: Sink> Taker<'_, S> {
                 Outcome::Refused(problem) => problem,
             };
             *self.summary.refused.entry(outcome.code()).or_default() += 1;
-            let fields = self.header.original(&text[range], outcome.encoding());
+            let fields = self.header.original(&text[range]);
             let refused = Refused { line, problem: outcome, fields };
             self.sink.refused(&self.header.kept, refused).map_err(ImportError::Sink)?;
         }
@@ -169,7 +176,12 @@ impl<S: Sink> Taker<'_, S> {
         let digest = Sha256::digest(row.serial.as_bytes());
         let mut short = [0; 8];
         short.copy_from_slice(&digest[..8]);
-        let first = *self.serials.entry(u64::from_le_bytes(short)).or_insert(line);
-        (first != line).then_some(first)
+        match self.serials.entry(u64::from_le_bytes(short)) {
+            Entry::Occupied(first) => Some(*first.get()),
+            Entry::Vacant(place) => {
+                place.insert(line);
+                None
+            }
+        }
     }
 }

@@ -28,6 +28,17 @@ pub enum ImportError {
     /// Two columns mean the same.
     #[error("line 1: the columns \"{0}\" and \"{1}\" mean the same; leave one")]
     TwiceTheSame(String, String),
+    /// A quantity in a unit that is not known.
+    #[error(
+        "line 1: the unit of \"{0}\" is not known; hashrate in TH/s, GH/s or PH/s, power in W or kW, energy in USD/kWh or USD/MWh"
+    )]
+    UnknownUnit(String),
+    /// Its lines end in a way of long ago.
+    #[error("lines end in carriage returns alone; save the file with line ends of Windows or Unix")]
+    CarriageReturns,
+    /// It has more columns than are read.
+    #[error("line 1: more than {0} columns; remove those that are not needed")]
+    TooManyColumns(usize),
     /// Its first line is no header.
     #[error("line 1: longer than {0} bytes, which is no header")]
     LongHeader(usize),
@@ -117,14 +128,6 @@ impl Problem {
             Self::Model { why, .. } => why.code(),
             Self::Nothing => "Nothing",
             Self::Duplicate { .. } => "Duplicate",
-        }
-    }
-
-    /// The encoding its text is best shown in, where that is not the file's.
-    pub(super) const fn encoding(&self) -> Option<Encoding> {
-        match self {
-            Self::MixedEncoding { file, .. } => Some(file.other()),
-            _ => None,
         }
     }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::rc::Rc;
 
 use super::encoding::Encoding;
-use super::header::{Column, Header, UNITS, fields};
+use super::header::{Column, Header, UNITS, fields, unit_of};
 use super::problem::Problem;
 use crate::Sentence;
 use crate::catalogue::{Catalogue, Firmware, Named, Recognition, Unrecognized};
@@ -177,7 +177,7 @@ impl<'a> Reader<'a> {
         let heading = self.header.columns.get(at).and_then(Option::as_ref).map_or((1, 1), |(_, unit)| *unit);
         let digits = cell.find(|c: char| !c.is_ascii_digit() && c != '.' && c != '-').unwrap_or(cell.len());
         let (digits, unit) = cell.split_at(digits);
-        let unit: String = unit.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect();
+        let unit = unit_of(unit);
         let own = UNITS.iter().find(|(of, known, ..)| !unit.is_empty() && *of == column && *known == unit);
         let (times, over) = own.map_or(heading, |(.., times, over)| (*times, *over));
         // What is no unit is part of something that is no number.

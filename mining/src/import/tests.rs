@@ -90,8 +90,31 @@ fn units_are_those_of_the_heading_or_the_cell() {
     assert_eq!(codes(&done), [(4, "OutOfRange")], "3441 kW");
     assert_eq!(numbers(&done), [("110".to_owned(), "3250".to_owned(), 2), ("200".to_owned(), "3500".to_owned(), 3)]);
     assert_eq!(done.accepted[0].kind.usd_per_kwh, Some(Micro::of(60_000)));
-    let done = read("算力(T),功耗(瓦特),功率\n110,9,3250\n");
-    assert_eq!(numbers(&done), [("110".to_owned(), "3250".to_owned(), 1)], "a unit that is not known is no power");
+    for heading in [
+        "hashrate_ths",
+        "Hashrate TH/s",
+        "Average hashrate (TH/s)",
+        "Hashrate (TH/s) avg",
+        "额定算力(T)",
+        "hashrate_th",
+    ] {
+        let done = read(&format!("model,{heading},power_kw,note\nS21 XP 270T,200,3.5,x\n"));
+        assert_eq!(numbers(&done), [("200".to_owned(), "3500".to_owned(), 1)], "{heading}");
+        assert_eq!(done.summary.unused, ["note"]);
+    }
+    for (heading, cell, micro) in [
+        ("usd_kwh", "0.06", 60_000),
+        ("电价($/MWh)", "-5", -5000),
+        ("usd_per_mwh", "50", 50_000),
+        ("electricity price", "$0.06", 0),
+    ] {
+        let done = read(&format!("model,{heading}\nS21 200T,{cell}\n"));
+        let found = done.accepted.first().map_or(0, |row| row.kind.usd_per_kwh.unwrap().units());
+        assert_eq!(found, micro, "{heading}");
+    }
+    for cell in ["5 €/kWh", "5¢", "6 ct/kWh"] {
+        assert_eq!(codes(&read(&format!("model,usd_per_kwh\nS21 200T,{cell}\n"))), [(2, "NotANumber")], "{cell}");
+    }
 }
 
 #[test]
@@ -161,6 +184,17 @@ fn every_bad_row_has_its_line_field_code_and_both_languages() {
 }
 
 #[test]
+fn columns_of_the_user_s_that_are_named_like_ours_are_kept() {
+    let done = read("model,code,line,rack\nnope,ASSET-7,L3,R1\n");
+    let failed = String::from_utf8(done.failed).unwrap();
+    assert!(
+        failed.starts_with("\u{feff}model,code,line,rack,line,code,message_en,message_zh\nnope,ASSET-7,L3,R1,2,"),
+        "{failed}"
+    );
+    assert_eq!(read(&failed).refused[0].fields, ["nope", "ASSET-7", "L3", "R1"]);
+}
+
+#[test]
 fn a_stray_quote_costs_its_line_alone() {
     let rows: String = (0..3000).map(|at| format!("N{at},S21 200T,\"a, b\"\n")).collect();
     let text = format!("serial,model,note\nX,S21 \"200T,n\nY,\"S21 200T,n\n{rows}Z,\"S21\n200T\",n\n");
@@ -202,6 +236,10 @@ fn a_row_of_another_encoding_is_refused_alone() {
     let done = tried(&text, 1).unwrap();
     assert_eq!((codes(&done), done.accepted.len()), (vec![(3, "MixedEncoding")], 2));
     assert_eq!(done.refused[0].fields[1], "二号机房", "shown as what it is");
+    let mut text = "model,备注,rack\n蚂蚁 S21 200T,".as_bytes().to_vec();
+    text.extend_from_slice(&GB18030.encode("备注好").0);
+    text.extend_from_slice(",北京机房\n".as_bytes());
+    assert_eq!(tried(&text, 1).unwrap().refused[0].fields, ["蚂蚁 S21 200T", "备注好", "北京机房"]);
     let mut text = GB18030.encode("型号,备注\nS21 200T,一号\n").0.into_owned();
     text.extend_from_slice("S21 200T,二号机房\n".as_bytes());
     let done = tried(&text, 1).unwrap();
@@ -239,6 +277,10 @@ fn files_that_cannot_be_imported_say_why() {
         (b"a|b|c\n1|2|3\n", "none of the columns is known: a|b|c"),
         (b"serial,hashrate\n1,2\n", "none of the columns"),
         (b"model,power,watts\nx,1,2\n", "mean the same"),
+        ("model,电价(¥/kWh)\nx,1\n".as_bytes(), "unit of \"电价(¥/kWh)\""),
+        ("model,electricity price (¢/kWh)\nx,1\n".as_bytes(), "unit of"),
+        (b"serial,model\rA,S21 200T\r", "carriage returns"),
+        (format!("model{}\n", ",c".repeat(250)).as_bytes(), "more than 199 columns"),
         (format!("model,{}", "x".repeat(40_000)).as_bytes(), "no header"),
     ] {
         let error = tried(bytes, 1).err().unwrap().to_string();
