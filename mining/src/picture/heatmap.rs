@@ -51,7 +51,7 @@ pub fn heatmap(plan: &Plan, map: &Heatmap, language: Language) -> String {
         format!("Profit in USD over {days} days, {machines} machines"),
         format!("{machines} 台矿机 {days} 天的利润（USD）"),
     );
-    svg.text("", (40, 130), Anchor::Start, &title);
+    svg.text("", (40, 110), Anchor::Start, &title);
     let legend = language
         .pick("hatched: loss · thick line: profit is zero".to_owned(), "斜线：亏损 · 粗线：利润为零".to_owned());
     svg.text("faint", (40, TOP + SIDE + 700), Anchor::Start, &legend);
@@ -133,7 +133,7 @@ fn axes(svg: &mut Svg, plan: &Plan, language: Language) {
     }
     let below = (LEFT + SIDE / 2, TOP + SIDE + 420);
     svg.text("", below, Anchor::Middle, &language.pick(name.0.to_owned(), name.1.to_owned()));
-    svg.text("faint", (40, TOP - 50), Anchor::Start, &language.pick("USD/BTC".to_owned(), "币价 USD/BTC".to_owned()));
+    svg.text("faint", (40, TOP - 80), Anchor::Start, &language.pick("USD/BTC".to_owned(), "币价 USD/BTC".to_owned()));
     svg.line("axis", &[(LEFT, TOP), (LEFT, TOP + SIDE), (WIDTH * 10 - 180, TOP + SIDE)]);
 }
 
