@@ -1,6 +1,7 @@
 //! What may be put in: every field with its limits, and the refusal that names
 //! both.
 
+use crate::Sentence;
 use crate::exact::{Exact, NotANumber};
 use crate::micro::Micro;
 
@@ -231,6 +232,25 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// The field it is about; none when it is about all of them together.
+    pub const fn field(&self) -> Option<Field> {
+        match self {
+            Self::NotANumber { field, .. } | Self::OutOfRange { field, .. } => Some(*field),
+            Self::Overflow | Self::Dates => None,
+        }
+    }
+
+    /// What it means and what to do.
+    pub fn sentence(&self) -> Sentence {
+        let zh = match self {
+            Self::NotANumber { text, .. } => format!("“{text}”不是可识别的数字（至多六位小数）"),
+            Self::OutOfRange { value, least, most, .. } => format!("{value} 不在 {least} 至 {most} 之间"),
+            Self::Overflow => "相对于矿机数量，难度过低：结果超出 128 位".to_owned(),
+            Self::Dates => "预测将超出 2009 至 2200 年".to_owned(),
+        };
+        Sentence { en: self.to_string(), zh }
+    }
+
     /// A stable code for files and programs.
     pub const fn code(&self) -> &'static str {
         match self {
@@ -275,7 +295,13 @@ mod tests {
             assert_eq!(Field::Watts.read_micro(text).unwrap_err().code(), code, "{text}");
         }
         assert_eq!(Field::Difficulty.read_micro("9000000000000"), Ok(Micro::whole(9_000_000_000_000)));
-        assert_eq!(Refusal::Overflow.code(), "Overflow");
+        assert_eq!((Refusal::Overflow.code(), Refusal::Overflow.field()), ("Overflow", None));
+        let refusal = Field::Watts.read("0").unwrap_err();
+        assert_eq!(refusal.field(), Some(Field::Watts));
+        assert!(refusal.sentence().zh.contains("不在 1 至 100000 之间") && refusal.sentence().en.contains("watts"));
+        for refusal in [Refusal::Overflow, Refusal::Dates] {
+            assert!(refusal.sentence().zh.contains('：') || refusal.sentence().zh.contains("超出"));
+        }
     }
 
     #[test]

@@ -21,7 +21,6 @@ pub mod metrics;
 pub mod rbac;
 pub mod run;
 pub mod settings;
-pub mod telemetry;
 pub mod tenant;
 pub mod tenant_plan;
 pub mod watch;

@@ -3,9 +3,9 @@
 use std::process::ExitCode;
 
 use clap::Parser;
+use hashinsight_operator::driver::chain;
 use hashinsight_operator::run::{Error, run};
 use hashinsight_operator::settings::Settings;
-use hashinsight_operator::{driver::chain, telemetry};
 use tokio::signal::unix::{SignalKind, signal};
 
 fn main() -> ExitCode {
@@ -19,7 +19,7 @@ fn main() -> ExitCode {
 }
 
 fn start(settings: Settings) -> Result<(), Error> {
-    let _telemetry = telemetry::init(&settings)?;
+    let _telemetry = settings.telemetry().init()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(Box::pin(async {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);

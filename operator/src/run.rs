@@ -23,6 +23,7 @@ use crate::backoff::Backoff;
 use crate::ctx::{Clock, Ctx, OwnWrites};
 use crate::driver;
 use crate::health::Health;
+use crate::http;
 use crate::kinds::{CRDS, Kind, PLANS, TENANTS};
 use crate::lease::Candidate;
 use crate::metrics::Metrics;
@@ -33,7 +34,6 @@ use crate::tenant::part::Part;
 use crate::tenant::{TenantWorkflow, tenants_on};
 use crate::tenant_plan::PlanWorkflow;
 use crate::watch::{News, follow};
-use crate::{http, telemetry};
 
 /// Names of tenants that wait to be looked at; a full queue slows the watches
 /// that fill it.
@@ -65,7 +65,7 @@ pub enum Error {
     Metrics(#[from] prometheus::Error),
     /// Telemetry cannot be set up.
     #[error(transparent)]
-    Telemetry(#[from] telemetry::Error),
+    Telemetry(#[from] hashinsight_telemetry::Error),
     /// Signals cannot be received, or the runtime cannot start.
     #[error("the runtime cannot start: {0}")]
     Runtime(#[from] std::io::Error),

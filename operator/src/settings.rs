@@ -3,7 +3,8 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
-use clap::{Parser, ValueEnum};
+use clap::Parser;
+use hashinsight_telemetry::{LogFormat, Telemetry};
 
 /// Settings of the operator.
 #[derive(Clone, Debug, Parser)]
@@ -44,16 +45,19 @@ pub struct Settings {
     pub otlp_endpoint: Option<String>,
 }
 
-/// How log lines are written.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum LogFormat {
-    /// One JSON object a line.
-    Json,
-    /// For people.
-    Text,
-}
-
 impl Settings {
+    /// What is logged and traced.
+    pub fn telemetry(&self) -> Telemetry<'_> {
+        Telemetry {
+            service: "hashinsight-operator",
+            instance: &self.identity,
+            format: self.log_format,
+            filter: &self.log_filter,
+            otlp_endpoint: self.otlp_endpoint.as_deref(),
+            traced: "hashinsight",
+        }
+    }
+
     /// The served regions as a set.
     pub fn region_set(&self) -> BTreeSet<String> {
         self.regions.iter().cloned().collect()

@@ -156,7 +156,7 @@ impl Problem {
             ),
             Self::Number { column, refusal } => {
                 let named = format!("{column}: ");
-                (format!("{named}{refusal}"), format!("{named}{}", in_chinese(refusal)))
+                (format!("{named}{refusal}"), format!("{named}{}", refusal.sentence().zh))
             }
             Self::Model { text, why } => {
                 let Sentence { en, zh } = why.sentence(text);
@@ -172,13 +172,5 @@ impl Problem {
             ),
         };
         Sentence { en, zh }
-    }
-}
-
-fn in_chinese(refusal: &Refusal) -> String {
-    match refusal {
-        Refusal::NotANumber { text, .. } => format!("“{text}”不是可识别的数字（至多六位小数）"),
-        Refusal::OutOfRange { value, least, most, .. } => format!("{value} 不在 {least} 至 {most} 之间"),
-        Refusal::Overflow | Refusal::Dates => refusal.to_string(),
     }
 }

@@ -1,0 +1,417 @@
+//! What can go wrong, as RFC 9457 problems: a stable code, what happened, what
+//! to do, in English or Chinese as the client prefers.
+
+use std::fmt::Write;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use hashinsight_mining::{Language, Refusal, Sentence};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::access::Refused;
+
+/// A stable code; the status and the title belong to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, ToSchema)]
+#[allow(missing_docs, reason = "the table below says what each means")]
+pub enum Code {
+    TokenRefused,
+    RoleMissing,
+    KeysUnavailable,
+    AuthNotConfigured,
+    RouteUnknown,
+    BatchUnknown,
+    MethodUnknown,
+    NotAcceptable,
+    MediaTypeUnknown,
+    BodyTooLarge,
+    BodyTooSlow,
+    BodyTruncated,
+    JsonSyntax,
+    JsonShape,
+    QueryShape,
+    HeaderShape,
+    IdempotencyKeyNeeded,
+    IdempotencyKeyReused,
+    InputRefused,
+    MachineUnclear,
+    ImportRefused,
+    TooManyMachines,
+    TooMuchWork,
+    MarketUnavailable,
+    RateLimited,
+    TooManyAtOnce,
+    Overloaded,
+    TimedOut,
+    Internal,
+}
+
+/// Code, status, title in English and in Chinese.
+type Row = (Code, u16, &'static str, &'static str);
+
+const TABLE: [Row; 29] = [
+    (Code::TokenRefused, 401, "The token is refused", "令牌被拒绝"),
+    (Code::RoleMissing, 403, "The token's roles do not allow this", "令牌的角色不允许此操作"),
+    (Code::KeysUnavailable, 503, "No key of the token's issuer is known yet", "尚无该签发者的密钥"),
+    (
+        Code::AuthNotConfigured,
+        503,
+        "The service accepts no tokens: no issuer is set",
+        "服务未配置签发者，不接受任何令牌",
+    ),
+    (Code::RouteUnknown, 404, "There is nothing at this address", "该地址不存在"),
+    (Code::BatchUnknown, 404, "There is no such batch", "没有这个批次"),
+    (Code::MethodUnknown, 405, "This method is not offered here", "此处不支持该方法"),
+    (Code::NotAcceptable, 406, "The answer is not offered in this form", "不提供该格式的答复"),
+    (Code::MediaTypeUnknown, 415, "The body is of a kind that is not understood", "不支持该正文类型"),
+    (Code::BodyTooLarge, 413, "The body is too large", "正文过大"),
+    (Code::BodyTooSlow, 408, "The body did not come in time", "正文未及时到达"),
+    (Code::BodyTruncated, 400, "The body ended early", "正文提前中断"),
+    (Code::JsonSyntax, 400, "The body is not JSON", "正文不是 JSON"),
+    (Code::JsonShape, 422, "The body has another shape than documented", "正文结构与文档不符"),
+    (Code::QueryShape, 400, "The query has another shape than documented", "查询参数与文档不符"),
+    (Code::HeaderShape, 400, "A header has another shape than documented", "请求头与文档不符"),
+    (Code::IdempotencyKeyNeeded, 400, "This needs a header Idempotency-Key", "需要请求头 Idempotency-Key"),
+    (
+        Code::IdempotencyKeyReused,
+        422,
+        "This Idempotency-Key was used for something else",
+        "该 Idempotency-Key 已用于其他内容",
+    ),
+    (Code::InputRefused, 422, "A value is refused", "数值被拒绝"),
+    (Code::MachineUnclear, 422, "Which machine is meant is not clear", "无法确定是哪种矿机"),
+    (Code::ImportRefused, 422, "The file cannot be imported", "文件无法导入"),
+    (Code::TooManyMachines, 422, "Too many machines for one request", "单次请求的矿机过多"),
+    (Code::TooMuchWork, 422, "Too much work for one request", "单次请求的计算量过大"),
+    (Code::MarketUnavailable, 503, "Market data is needed and none can be had", "需要行情数据，但无法获取"),
+    (Code::RateLimited, 429, "Too many requests", "请求过于频繁"),
+    (Code::TooManyAtOnce, 429, "Too many computations at the same time", "同时进行的计算过多"),
+    (Code::Overloaded, 503, "The service is busy", "服务繁忙"),
+    (Code::TimedOut, 503, "The answer did not come in time", "未能及时得出答复"),
+    (Code::Internal, 500, "A mistake of the service", "服务内部错误"),
+];
+
+impl Code {
+    /// All of them, as documentation shows them.
+    pub fn all() -> impl Iterator<Item = Self> {
+        TABLE.iter().map(|(code, ..)| *code)
+    }
+
+    fn row(self) -> &'static Row {
+        TABLE.iter().find(|(code, ..)| *code == self).unwrap_or(&TABLE[28])
+    }
+
+    /// Its status.
+    pub fn status(self) -> StatusCode {
+        StatusCode::from_u16(self.row().1).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    /// Its title.
+    pub fn title(self) -> Sentence {
+        let (.., en, zh) = self.row();
+        Sentence { en: (*en).to_owned(), zh: (*zh).to_owned() }
+    }
+}
+
+/// Something went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Its code.
+    pub code: Code,
+    /// A finer code, where a library below gave one.
+    pub reason: Option<&'static str>,
+    /// What happened, and what to do.
+    pub detail: Sentence,
+    /// The field.
+    pub field: Option<String>,
+    /// The line of the body.
+    pub line: Option<u64>,
+    /// The limit that was passed.
+    pub limit: Option<String>,
+    /// Seconds after which another try makes sense.
+    pub retry_after: Option<u64>,
+}
+
+/// A problem as it is sent, `application/problem+json`.
+#[derive(Serialize, ToSchema)]
+pub struct ProblemBody {
+    /// Where the code is explained.
+    #[schema(example = "/problems#InputRefused")]
+    pub r#type: String,
+    /// What the code means, in the language asked for.
+    pub title: String,
+    /// The status.
+    pub status: u16,
+    /// A stable code for programs.
+    pub code: Code,
+    /// A finer code.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub reason: Option<&'static str>,
+    /// What happened and what to do, in the language asked for.
+    pub detail: String,
+    /// The request's id, as in the header `x-request-id`.
+    pub instance: String,
+    /// The field.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub field: Option<String>,
+    /// The line of the body.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub line: Option<u64>,
+    /// The limit that was passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub limit: Option<String>,
+}
+
+/// Shorthand for a sentence.
+pub fn sentence(en: impl Into<String>, zh: impl Into<String>) -> Sentence {
+    Sentence { en: en.into(), zh: zh.into() }
+}
+
+impl Problem {
+    /// With a code and what happened.
+    pub fn new(code: Code, en: impl Into<String>, zh: impl Into<String>) -> Self {
+        let detail = sentence(en, zh);
+        Self { code, reason: None, detail, field: None, line: None, limit: None, retry_after: None }
+    }
+
+    /// A mistake of ours; what it is goes to the log.
+    pub fn internal(why: &dyn std::fmt::Display) -> Self {
+        tracing::error!(%why, "a request failed by a mistake of the service");
+        Self::new(Code::Internal, "Tell us the request's id.", "请告知我们请求编号。")
+    }
+
+    /// About this field.
+    #[must_use]
+    pub fn at(self, field: impl Into<String>) -> Self {
+        Self { field: Some(field.into()), ..self }
+    }
+
+    /// In this line.
+    #[must_use]
+    pub fn in_line(self, line: u64) -> Self {
+        Self { line: Some(line), ..self }
+    }
+
+    /// Beyond this limit.
+    #[must_use]
+    pub fn limit(self, limit: impl ToString) -> Self {
+        Self { limit: Some(limit.to_string()), ..self }
+    }
+
+    /// Worth another try after so many seconds.
+    #[must_use]
+    pub fn again(self, seconds: u64) -> Self {
+        Self { retry_after: Some(seconds), ..self }
+    }
+
+    fn body(&self, language: Language, instance: &str) -> ProblemBody {
+        ProblemBody {
+            r#type: format!("/problems#{:?}", self.code),
+            title: self.code.title().to(language),
+            status: self.code.status().as_u16(),
+            code: self.code,
+            reason: self.reason,
+            detail: self.detail.to(language),
+            instance: instance.to_owned(),
+            field: self.field.clone(),
+            line: self.line,
+            limit: self.limit.clone(),
+        }
+    }
+}
+
+impl From<Refusal> for Problem {
+    fn from(refusal: Refusal) -> Self {
+        let Sentence { en, zh } = refusal.sentence();
+        let mut problem = Self::new(Code::InputRefused, en, zh);
+        problem.reason = Some(refusal.code());
+        problem.field = refusal.field().map(|field| field.name().to_owned());
+        if let Refusal::OutOfRange { least, most, .. } = refusal {
+            problem.limit = Some(format!("{least} to {most}"));
+        }
+        problem
+    }
+}
+
+impl From<Refused> for Problem {
+    fn from(refused: Refused) -> Self {
+        let (code, en, zh) = match refused {
+            Refused::Missing => (
+                Code::TokenRefused,
+                "Send a header Authorization: Bearer TOKEN.",
+                "请发送请求头 Authorization: Bearer 令牌。",
+            ),
+            Refused::Malformed => {
+                (Code::TokenRefused, "What was sent is no JSON Web Token.", "发送的内容不是 JSON Web Token。")
+            }
+            Refused::Algorithm => (
+                Code::TokenRefused,
+                "Only signatures RS256 and EdDSA count, each with a key of its kind.",
+                "仅接受 RS256 与 EdDSA 签名及对应类型的密钥。",
+            ),
+            Refused::Issuer => {
+                (Code::TokenRefused, "The token's issuer is not known here.", "此处不认识该令牌的签发者。")
+            }
+            Refused::Audience => {
+                (Code::TokenRefused, "The token is meant for another service.", "该令牌面向其他服务。")
+            }
+            Refused::Expired => (
+                Code::TokenRefused,
+                "The token has expired or never does: get a new one.",
+                "令牌已过期或没有有效期：请重新获取。",
+            ),
+            Refused::Early => (
+                Code::TokenRefused,
+                "The token is not valid yet: check the issuer's clock.",
+                "令牌尚未生效：请检查签发者的时钟。",
+            ),
+            Refused::Signature => (
+                Code::TokenRefused,
+                "The token's signature does not hold under a key of its issuer.",
+                "令牌签名与签发者的密钥不符。",
+            ),
+            Refused::Tenant => (Code::RoleMissing, "The token names no tenant.", "令牌未指明租户。"),
+            Refused::Role => (
+                Code::RoleMissing,
+                "The token gives no role: Owner, Operations, Finance or Investor.",
+                "令牌未授予角色：Owner、Operations、Finance 或 Investor。",
+            ),
+            Refused::NoKeys => (
+                Code::KeysUnavailable,
+                "The issuer's keys could not be read yet; try again.",
+                "尚未能读取签发者的密钥，请重试。",
+            ),
+            Refused::NotSet => (
+                Code::AuthNotConfigured,
+                "Whoever runs the service must set auth.issuers.",
+                "服务运营者须配置 auth.issuers。",
+            ),
+        };
+        let mut problem = Self::new(code, en, zh);
+        problem.reason = Some(refused.name());
+        if code.status() == StatusCode::SERVICE_UNAVAILABLE { problem.again(5) } else { problem }
+    }
+}
+
+impl IntoResponse for Problem {
+    /// The body comes later, when the client's language is known.
+    fn into_response(self) -> Response {
+        let mut response = self.code.status().into_response();
+        response.extensions_mut().insert(Box::new(self));
+        response
+    }
+}
+
+/// The language a client prefers: Chinese where it says so before English.
+pub fn language(headers: &HeaderMap) -> Language {
+    let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let first = accepted.split(',').map(str::trim).find(|tag| tag.starts_with("zh") || tag.starts_with("en"));
+    if first.is_some_and(|tag| tag.starts_with("zh")) { Language::Chinese } else { Language::English }
+}
+
+/// Gives problems their body. What failed below without a word gets one, too.
+pub async fn render(request: Request, next: Next) -> Response {
+    let asked = request.headers().clone();
+    let mut response = next.run(request).await;
+    let problem = response.extensions_mut().remove::<Box<Problem>>().map(|problem| *problem);
+    match problem.or_else(|| wordless(response.status())) {
+        Some(problem) => with_body(response, &problem, &asked),
+        None => response,
+    }
+}
+
+/// The problem as it is sent to whoever asked.
+pub fn rendered(problem: Problem, asked: &HeaderMap) -> Response {
+    with_body(problem.code.status().into_response(), &problem, asked)
+}
+
+fn with_body(mut response: Response, problem: &Problem, asked: &HeaderMap) -> Response {
+    let language = language(asked);
+    let instance = asked.get("x-request-id").and_then(|id| id.to_str().ok()).unwrap_or_default();
+    let body = serde_json::to_vec(&problem.body(language, instance)).unwrap_or_default();
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.pick("en", "zh")));
+    headers.remove(header::CONTENT_LENGTH);
+    if let Some(seconds) = problem.retry_after {
+        headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if response.status() == StatusCode::UNAUTHORIZED {
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    }
+    *response.body_mut() = Body::from(body);
+    response
+}
+
+/// A problem for an error that came from a layer of axum's or tower's.
+fn wordless(status: StatusCode) -> Option<Problem> {
+    let code = match status {
+        StatusCode::NOT_FOUND => Code::RouteUnknown,
+        StatusCode::METHOD_NOT_ALLOWED => Code::MethodUnknown,
+        StatusCode::REQUEST_TIMEOUT => Code::BodyTooSlow,
+        StatusCode::PAYLOAD_TOO_LARGE => Code::BodyTooLarge,
+        StatusCode::SERVICE_UNAVAILABLE => Code::Overloaded,
+        _ if status.is_server_error() => Code::Internal,
+        _ => return None,
+    };
+    let Sentence { en, zh } = code.title();
+    Some(Problem::new(code, format!("{en}: see /v1/openapi.json."), format!("{zh}：见 /v1/openapi.json。")))
+}
+
+/// All codes on a page for people, and for the `type` of problems.
+pub fn page(language: Language) -> String {
+    let title = language.pick("Problems", "错误代码");
+    let mut rows = String::new();
+    for code in Code::all() {
+        let _ = write!(
+            rows,
+            "<tr id=\"{code:?}\"><td><code>{code:?}</code></td><td>{}</td><td>{}</td></tr>",
+            code.status().as_u16(),
+            code.title().to(language)
+        );
+    }
+    format!(
+        "<!doctype html>\n<html lang=\"{}\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" \
+         content=\"width=device-width,initial-scale=1\"><meta name=\"color-scheme\" content=\"light dark\">\
+         <title>{title}</title></head><body><h1>{title}</h1><table>{rows}</table></body></html>\n",
+        language.pick("en", "zh-Hans")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_is_in_the_table_once_and_has_words_in_both_languages() {
+        let mut codes: Vec<Code> = Code::all().collect();
+        codes.sort();
+        codes.dedup();
+        assert_eq!(codes.len(), TABLE.len());
+        for code in codes {
+            assert_eq!(code.row().0, code);
+            assert!(code.status().is_client_error() || code.status().is_server_error());
+            assert!(code.title().zh.chars().any(|letter| letter > '\u{2e80}'), "{code:?}");
+            assert!(page(Language::Chinese).contains(&format!("id=\"{code:?}\"")));
+        }
+    }
+
+    #[test]
+    fn the_language_is_the_first_of_ours() {
+        let of = |text: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::ACCEPT_LANGUAGE, HeaderValue::from_str(text).unwrap());
+            language(&headers)
+        };
+        assert_eq!(of("zh-CN,zh;q=0.9,en;q=0.8"), Language::Chinese);
+        assert_eq!(of("fr, en, zh"), Language::English);
+        assert_eq!(language(&HeaderMap::new()), Language::English);
+    }
+}

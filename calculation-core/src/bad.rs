@@ -1,0 +1,54 @@
+//! Bad versions on purpose, each behind a feature of its own, for canaries to
+//! find out. Without features every function here does nothing, and a product
+//! build has none.
+
+use serde_json::Value;
+
+/// The features of this build, or `none`.
+pub fn features() -> String {
+    let all = [
+        ("bad-rounding", cfg!(feature = "bad-rounding")),
+        ("bad-latency", cfg!(feature = "bad-latency")),
+        ("bad-errors", cfg!(feature = "bad-errors")),
+        ("bad-leak", cfg!(feature = "bad-leak")),
+        ("bad-slow-start", cfg!(feature = "bad-slow-start")),
+    ];
+    let on: Vec<&str> = all.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect();
+    if on.is_empty() { "none".to_owned() } else { on.join(",") }
+}
+
+/// `bad-rounding`: cuts the last digit of every figure off instead of rounding,
+/// which golden samples see.
+pub fn round(answer: &mut Value) {
+    if !cfg!(feature = "bad-rounding") {
+        return;
+    }
+    match answer {
+        Value::String(text) if text.rsplit_once('.').is_some_and(|(_, decimals)| decimals.len() == 12) => {
+            text.pop();
+            text.push('0');
+        }
+        Value::Array(values) => values.iter_mut().for_each(round),
+        Value::Object(map) => map.values_mut().for_each(round),
+        _ => {}
+    }
+}
+
+/// `bad-latency`: every fourth request takes 400 ms longer. `bad-errors`: every
+/// tenth fails. `bad-leak`: each keeps 64 KiB for ever. Returns whether to fail.
+pub async fn request(number: u64) -> bool {
+    if cfg!(feature = "bad-latency") && number.is_multiple_of(4) {
+        tokio::time::sleep(std::time::Duration::from_millis(400)).await;
+    }
+    if cfg!(feature = "bad-leak") {
+        Box::leak(vec![1_u8; 64 * 1024].into_boxed_slice());
+    }
+    cfg!(feature = "bad-errors") && number.is_multiple_of(10)
+}
+
+/// `bad-slow-start`: ready only after half a minute.
+pub async fn start() {
+    if cfg!(feature = "bad-slow-start") {
+        tokio::time::sleep(std::time::Duration::from_secs(30)).await;
+    }
+}
