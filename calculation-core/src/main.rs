@@ -72,7 +72,6 @@ fn start(arguments: Arguments) -> Result<(), Error> {
 }
 
 /// Variables that set something; a name or value that is no text sets nothing.
-#[expect(clippy::disallowed_methods, reason = "settings are read once, here")]
 fn environment() -> Vec<(String, String)> {
     let all =
         std::env::vars_os().filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)));

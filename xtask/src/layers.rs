@@ -15,10 +15,16 @@ struct Layer {
 const IMPURE: &[&str] =
     &["tokio", "kube-client", "kube-runtime", "hyper", "reqwest", "axum", "rand", "rand_core", "getrandom", "rustls"];
 
-const LAYERS: [Layer; 6] = [
+const LAYERS: [Layer; 8] = [
     Layer { name: "hashinsight-crds", may_use: &[], never: IMPURE },
     Layer { name: "hashinsight-mining", may_use: &[], never: IMPURE },
-    Layer { name: "hashinsight-operator", may_use: &["hashinsight-crds"], never: &[] },
+    Layer { name: "hashinsight-telemetry", may_use: &[], never: &["kube-client"] },
+    Layer { name: "hashinsight-operator", may_use: &["hashinsight-crds", "hashinsight-telemetry"], never: &[] },
+    Layer {
+        name: "calculation-core",
+        may_use: &["hashinsight-mining", "hashinsight-telemetry"],
+        never: &["kube-client", "kube-runtime"],
+    },
     Layer { name: "hashinsight", may_use: &["hashinsight-crds", "hashinsight-mining"], never: &[] },
     Layer { name: "localcluster", may_use: &[], never: &["tokio", "kube-client"] },
     Layer { name: "demo", may_use: &["localcluster"], never: &["tokio", "kube-client"] },
@@ -26,12 +32,15 @@ const LAYERS: [Layer; 6] = [
 
 const OURS: &[&str] = &[
     "bench",
+    "calculation-core",
     "demo",
     "hashinsight",
     "hashinsight-crds",
     "hashinsight-mining",
     "hashinsight-operator",
+    "hashinsight-telemetry",
     "localcluster",
+    "market-stand-in",
     "testkit",
     "xtask",
 ];

@@ -40,7 +40,7 @@ enum Place {
 /// The keys of one issuer.
 pub struct Keys {
     place: Place,
-    keys: ArcSwap<BTreeMap<String, Key>>,
+    known: ArcSwap<BTreeMap<String, Key>>,
     asked: Mutex<Option<Timestamp>>,
     client: reqwest::Client,
     clock: Clock,
@@ -73,7 +73,7 @@ impl Keys {
         };
         Self {
             place,
-            keys: ArcSwap::default(),
+            known: ArcSwap::default(),
             asked: Mutex::new(None),
             client: client.clone(),
             clock: clock.clone(),
@@ -83,16 +83,16 @@ impl Keys {
 
     /// Whether any key is known.
     pub fn any(&self) -> bool {
-        !self.keys.load().is_empty()
+        !self.known.load().is_empty()
     }
 
     /// The key by that name; asked for anew when it is not known.
     pub async fn find(&self, name: &str) -> Option<Key> {
-        if let Some(key) = self.keys.load().get(name) {
+        if let Some(key) = self.known.load().get(name) {
             return Some(key.clone());
         }
         self.refresh().await;
-        self.keys.load().get(name).cloned()
+        self.known.load().get(name).cloned()
     }
 
     /// Reads the keys anew, unless that was done just now.
@@ -112,7 +112,7 @@ impl Keys {
         match read.and_then(|bytes| usable(&bytes)) {
             Ok(keys) => {
                 self.metrics.reloads.with_label_values(&["keys", "ok"]).inc();
-                self.keys.store(Arc::new(keys));
+                self.known.store(Arc::new(keys));
             }
             Err(error) => {
                 self.metrics.reloads.with_label_values(&["keys", "failed"]).inc();

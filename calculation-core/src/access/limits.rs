@@ -66,7 +66,7 @@ impl Account {
 
 /// All tenants' counts.
 pub struct Accounts {
-    accounts: Cache<String, Arc<Account>>,
+    counts: Cache<String, Arc<Account>>,
     file: ArcSwap<LimitFile>,
     default: Limits,
 }
@@ -74,18 +74,18 @@ pub struct Accounts {
 impl Accounts {
     /// Under these limits; the file is the caller's to read.
     pub fn new(settings: &LimitSettings, file: LimitFile) -> Self {
-        let accounts = Cache::builder().max_capacity(ACCOUNTS_MAX).time_to_idle(IDLE).build();
-        Self { accounts, file: ArcSwap::from_pointee(file), default: settings.default }
+        let counts = Cache::builder().max_capacity(ACCOUNTS_MAX).time_to_idle(IDLE).build();
+        Self { counts, file: ArcSwap::from_pointee(file), default: settings.default }
     }
 
     /// The counts of a tenant.
     pub fn of(&self, tenant: &str) -> Arc<Account> {
         let limits = self.file.load().tenants.get(tenant).copied().unwrap_or(self.default);
-        let known = self.accounts.get(tenant).filter(|account| account.limits == limits);
+        let known = self.counts.get(tenant).filter(|account| account.limits == limits);
         // What was changed counts from now on.
         known.unwrap_or_else(|| {
             let account = Arc::new(Account::new(limits));
-            self.accounts.insert(tenant.to_owned(), Arc::clone(&account));
+            self.counts.insert(tenant.to_owned(), Arc::clone(&account));
             account
         })
     }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::dangerous::insecure_decode_claims;
+use jsonwebtoken::errors::ErrorKind;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde::Deserialize;
 

@@ -126,7 +126,7 @@ pub async fn recognition(Query(query): Query<RecognitionQuery>) -> Result<Respon
     }
     let found = Catalogue::shipped().recognize(Sighting { text: &query.text, terahash, watts }).map_err(|why| {
         let Sentence { en, zh } = why.sentence(&query.text);
-        Problem { reason: Some(why.code()), ..Problem::new(Code::MachineUnclear, en, zh).at("text") }
+        Problem::new(Code::MachineUnclear, en, zh).at("text").because(why.code())
     })?;
     Ok(json(&Recognized {
         vendor: found.row.vendor.clone(),

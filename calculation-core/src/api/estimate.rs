@@ -48,7 +48,7 @@ pub async fn estimate(
         );
         return Err(problem.at("machine.count").limit(1));
     }
-    let numbers = body.machine.numbers().map_err(|problem| below("machine", problem))?;
+    let numbers = body.machine.numbers().map_err(|problem| problem.below("machine"))?;
     let site = body.site.site(None)?;
     let filled = body.market.fill(&core.markets, core.clock.now()).await?;
     let market = filled.market.clone();
@@ -73,10 +73,4 @@ pub async fn estimate(
         answered.record = keep(&core, record(&request, &answer, &filled.source())).await;
     }
     Ok(answered)
-}
-
-/// The problem, with its field below another.
-pub fn below(parent: &str, problem: Problem) -> Problem {
-    let field = problem.field.as_ref().map_or_else(|| parent.to_owned(), |field| format!("{parent}.{field}"));
-    problem.at(field)
 }

@@ -84,7 +84,7 @@ impl Machine {
         }
         let found = Catalogue::shipped().recognize(Sighting { text: model, terahash, watts }).map_err(|why| {
             let Sentence { en, zh } = why.sentence(model);
-            Problem { reason: Some(why.code()), ..Problem::new(Code::MachineUnclear, en, zh).at("model") }
+            Problem::new(Code::MachineUnclear, en, zh).at("model").because(why.code())
         })?;
         let named = kind(found.terahash, found.watts, &found.row.model);
         Ok(Numbers { kind: named, reason: Some(found.reason()) })
@@ -96,10 +96,7 @@ pub fn fleet(machines: &[Machine], caller: &Caller, most: u32) -> Result<Fleet, 
     let mut kinds = Vec::with_capacity(machines.len());
     let mut count = 0_u64;
     for (at, machine) in machines.iter().enumerate() {
-        let numbers = machine.numbers().map_err(|problem| {
-            let field = problem.field.clone().unwrap_or_default();
-            problem.at(format!("machines[{at}].{field}"))
-        })?;
+        let numbers = machine.numbers().map_err(|problem| problem.below(&format!("machines[{at}]")))?;
         count += u64::from(numbers.kind.count);
         kinds.push(numbers.kind);
     }
@@ -284,13 +281,12 @@ impl MarketBody {
         let mut given: Vec<_> = names.filter(|(_, value)| value.is_some()).map(|(name, _)| name).collect();
         given.extend(stated_price.as_ref().map(|_| "price_usd"));
         given.extend(self.height.map(|_| "height"));
-        let (price_usd, price) = match stated_price {
-            Some(price) => (price, Label::stated()),
-            None => {
-                let reading = markets.price.read().await;
-                let price = reading.value.clone().ok_or_else(|| unavailable("price_usd"))?;
-                (price, Label::of(&reading, now))
-            }
+        let (price_usd, price) = if let Some(price) = stated_price {
+            (price, Label::stated())
+        } else {
+            let reading = markets.price.read().await;
+            let price = reading.value.clone().ok_or_else(|| unavailable("price_usd"))?;
+            (price, Label::of(&reading, now))
         };
         let [difficulty, subsidy, fees] = stated;
         let is_enough = difficulty.is_some() && fees.is_some() && (subsidy.is_some() || self.height.is_some());

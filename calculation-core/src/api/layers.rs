@@ -136,12 +136,11 @@ pub async fn admit(
     let tenant: Arc<str> = said.tenant.into();
     let account = core.accounts.of(&tenant);
     let caller = Caller { tenant: Arc::clone(&tenant), roles: said.roles, account };
-    let mut response = match refuse(&caller, permission) {
-        Some(problem) => problem.into_response(),
-        None => {
-            request.extensions_mut().insert(caller);
-            next.run(request).await
-        }
+    let mut response = if let Some(problem) = refuse(&caller, permission) {
+        problem.into_response()
+    } else {
+        request.extensions_mut().insert(caller);
+        next.run(request).await
     };
     response.extensions_mut().insert(Tenant(tenant));
     response

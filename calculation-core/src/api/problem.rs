@@ -2,6 +2,7 @@
 //! to do, in English or Chinese as the client prefers.
 
 use std::fmt::Write;
+use std::ops::Deref;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -118,7 +119,11 @@ impl Code {
 
 /// Something went wrong.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
+pub struct Problem(Box<Details>);
+
+/// What went wrong.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Details {
     /// Its code.
     pub code: Code,
     /// A finer code, where a library below gave one.
@@ -174,11 +179,19 @@ pub fn sentence(en: impl Into<String>, zh: impl Into<String>) -> Sentence {
     Sentence { en: en.into(), zh: zh.into() }
 }
 
+impl Deref for Problem {
+    type Target = Details;
+
+    fn deref(&self) -> &Details {
+        &self.0
+    }
+}
+
 impl Problem {
     /// With a code and what happened.
     pub fn new(code: Code, en: impl Into<String>, zh: impl Into<String>) -> Self {
         let detail = sentence(en, zh);
-        Self { code, reason: None, detail, field: None, line: None, limit: None, retry_after: None }
+        Self(Box::new(Details { code, reason: None, detail, field: None, line: None, limit: None, retry_after: None }))
     }
 
     /// A mistake of ours; what it is goes to the log.
@@ -187,28 +200,46 @@ impl Problem {
         Self::new(Code::Internal, "Tell us the request's id.", "请告知我们请求编号。")
     }
 
+    /// With a finer code.
+    #[must_use]
+    pub fn because(mut self, reason: &'static str) -> Self {
+        self.0.reason = Some(reason);
+        self
+    }
+
     /// About this field.
     #[must_use]
-    pub fn at(self, field: impl Into<String>) -> Self {
-        Self { field: Some(field.into()), ..self }
+    pub fn at(mut self, field: impl Into<String>) -> Self {
+        self.0.field = Some(field.into());
+        self
+    }
+
+    /// About a field below this one.
+    #[must_use]
+    pub fn below(self, parent: &str) -> Self {
+        let field = self.field.as_ref().map_or_else(|| parent.to_owned(), |field| format!("{parent}.{field}"));
+        self.at(field)
     }
 
     /// In this line.
     #[must_use]
-    pub fn in_line(self, line: u64) -> Self {
-        Self { line: Some(line), ..self }
+    pub fn in_line(mut self, line: u64) -> Self {
+        self.0.line = Some(line);
+        self
     }
 
     /// Beyond this limit.
     #[must_use]
-    pub fn limit(self, limit: impl ToString) -> Self {
-        Self { limit: Some(limit.to_string()), ..self }
+    pub fn limit(mut self, limit: impl ToString) -> Self {
+        self.0.limit = Some(limit.to_string());
+        self
     }
 
     /// Worth another try after so many seconds.
     #[must_use]
-    pub fn again(self, seconds: u64) -> Self {
-        Self { retry_after: Some(seconds), ..self }
+    pub fn again(mut self, seconds: u64) -> Self {
+        self.0.retry_after = Some(seconds);
+        self
     }
 
     fn body(&self, language: Language, instance: &str) -> ProblemBody {
@@ -230,13 +261,15 @@ impl Problem {
 impl From<Refusal> for Problem {
     fn from(refusal: Refusal) -> Self {
         let Sentence { en, zh } = refusal.sentence();
-        let mut problem = Self::new(Code::InputRefused, en, zh);
-        problem.reason = Some(refusal.code());
-        problem.field = refusal.field().map(|field| field.name().to_owned());
-        if let Refusal::OutOfRange { least, most, .. } = refusal {
-            problem.limit = Some(format!("{least} to {most}"));
+        let problem = Self::new(Code::InputRefused, en, zh).because(refusal.code());
+        let problem = match refusal.field() {
+            Some(field) => problem.at(field.name()),
+            None => problem,
+        };
+        match refusal {
+            Refusal::OutOfRange { least, most, .. } => problem.limit(format!("{least} to {most}")),
+            _ => problem,
         }
-        problem
     }
 }
 
@@ -294,8 +327,7 @@ impl From<Refused> for Problem {
                 "服务运营者须配置 auth.issuers。",
             ),
         };
-        let mut problem = Self::new(code, en, zh);
-        problem.reason = Some(refused.name());
+        let problem = Self::new(code, en, zh).because(refused.name());
         if code.status() == StatusCode::SERVICE_UNAVAILABLE { problem.again(5) } else { problem }
     }
 }
@@ -304,7 +336,7 @@ impl IntoResponse for Problem {
     /// The body comes later, when the client's language is known.
     fn into_response(self) -> Response {
         let mut response = self.code.status().into_response();
-        response.extensions_mut().insert(Box::new(self));
+        response.extensions_mut().insert(self);
         response
     }
 }
@@ -320,7 +352,7 @@ pub fn language(headers: &HeaderMap) -> Language {
 pub async fn render(request: Request, next: Next) -> Response {
     let asked = request.headers().clone();
     let mut response = next.run(request).await;
-    let problem = response.extensions_mut().remove::<Box<Problem>>().map(|problem| *problem);
+    let problem = response.extensions_mut().remove::<Problem>();
     match problem.or_else(|| wordless(response.status())) {
         Some(problem) => with_body(response, &problem, &asked),
         None => response,

@@ -17,7 +17,6 @@ use utoipa::ToSchema;
 use super::amount::{Amount, given, of};
 use super::answer::{Answered, compute};
 use super::course::CourseBody;
-use super::estimate::below;
 use super::extract::{Document, accepted};
 use super::input::{Machine, MarketBody, SiteBody, or};
 use super::picture::{FORMS, SVG, svg};
@@ -71,7 +70,7 @@ pub async fn projection(
     Document(body): Document<ProjectionBody>,
 ) -> Result<Response, Problem> {
     let form = accepted(&headers, &FORMS)?;
-    let numbers = body.machine.numbers().map_err(|problem| below("machine", problem))?;
+    let numbers = body.machine.numbers().map_err(|problem| problem.below("machine"))?;
     let site = body.site.site(None)?;
     let course = body.course.course(&core.clock)?;
     let filled = body.market.fill(&core.markets, core.clock.now()).await?;

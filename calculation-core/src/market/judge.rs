@@ -15,7 +15,7 @@ pub struct Judged<V> {
     /// The value, and who stands for it; none when nobody can be believed.
     pub value: Option<(V, Vec<&'static str>)>,
     /// Who is not believed, and why.
-    pub rejected: Vec<(&'static str, Unusable)>,
+    pub rejected: Named<Unusable>,
 }
 
 /// Prices may differ from their median by so many percent.
@@ -36,13 +36,16 @@ pub const BLOCKS_BEHIND: u64 = 6;
 /// A retarget changes difficulty by no more than this factor.
 const RETARGET: i128 = 4;
 
+/// Names with what is said of them.
+type Named<T> = Vec<(&'static str, T)>;
+
 /// Quotes of the right time, and the others.
 fn timely<V>(
     heard: Vec<Heard<V>>,
     now: Timestamp,
     ahead: SignedDuration,
     age: SignedDuration,
-) -> (Vec<(&'static str, V)>, Vec<(&'static str, Unusable)>) {
+) -> (Named<V>, Named<Unusable>) {
     let (mut good, mut rejected) = (Vec::new(), Vec::new());
     for (name, quote) in heard {
         match quote {

@@ -122,7 +122,9 @@ impl StandIn {
 
     /// Makes every provider fail, or stop failing.
     pub fn fail_all(&self, fault: Fault) {
-        PROVIDERS.iter().for_each(|provider| self.fail(provider, fault));
+        for provider in PROVIDERS {
+            self.fail(provider, fault);
+        }
     }
 
     /// How often a provider was asked.

@@ -24,7 +24,9 @@ struct Arguments {
 #[tokio::main]
 async fn main() -> std::io::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
-    let stop = async move { drop(terminate.recv().await) };
+    let stop = async move {
+        let _ = terminate.recv().await;
+    };
     let (_, serving) = serve(StandIn::default(), Arguments::parse().listen, stop).await?;
     serving.await
 }

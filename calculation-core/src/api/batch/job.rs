@@ -149,7 +149,7 @@ pub struct Entry {
     /// Its id.
     pub id: Option<Box<str>>,
     /// Where its figures are, or why it has none.
-    pub figures: Result<u32, Box<Problem>>,
+    pub figures: Result<u32, Problem>,
     /// How many machines.
     pub count: u32,
 }
@@ -193,7 +193,7 @@ pub fn done(rows: Rows, filled: &Filled, caller: &Caller, most: u32) -> Result<(
     for Row { id, machine } in rows.rows {
         let count = machine.as_ref().map_or(0, |kind| kind.count);
         let figures = machine.and_then(|kind| {
-            let missing = || Box::new(Problem::internal(&"a machine without figures"));
+            let missing = || Problem::internal(&"a machine without figures");
             places.get(&Kind { count: 0, ..kind }).copied().ok_or_else(missing)
         });
         if let Err(problem) = &figures {

@@ -28,7 +28,7 @@ use tracing::Instrument;
 
 use super::answer::{json, keep};
 use super::extract::{Query, accepted, kind, whole};
-use super::problem::{Code, Problem, language};
+use super::problem::{Code, Details, Problem, language};
 use crate::access::Caller;
 use crate::core::Core;
 use crate::metrics::Metrics;
@@ -201,16 +201,17 @@ fn events(job: &Arc<Job>, key: &str) -> Response {
         };
         (matches!(name, "done" | "failed"), event.event(name).data(data))
     });
-    let until_end = steps.scan(false, |is_over, (is_last, event)| {
-        let next = if *is_over { None } else { Some(Ok::<_, Infallible>(event)) };
-        *is_over |= is_last;
-        futures::future::ready(next)
+    // Over with its last event: nothing follows that.
+    let until_end = futures::stream::unfold(Some(Box::pin(steps)), |steps| async {
+        let mut steps = steps?;
+        let (is_last, event) = steps.next().await?;
+        Some((Ok::<_, Infallible>(event), if is_last { None } else { Some(steps) }))
     });
     Sse::new(until_end).keep_alive(KeepAlive::new().interval(ALIVE)).into_response()
 }
 
 fn failed(problem: &Problem) -> String {
-    let Problem { code, reason, detail, field, line, limit, .. } = problem;
+    let Details { code, reason, detail, field, line, limit, .. } = &**problem;
     serde_json::json!({"code": code, "reason": reason, "detail": {"en": detail.en, "zh": detail.zh}, "field": field,
         "line": line, "limit": limit})
     .to_string()

@@ -122,7 +122,7 @@ pub struct Row {
     /// Its id.
     pub id: Option<Box<str>>,
     /// Its machines, or why not.
-    pub machine: Result<Kind, Box<Problem>>,
+    pub machine: Result<Kind, Problem>,
 }
 
 /// A batch that was read.
@@ -250,7 +250,7 @@ fn row(piece: Piece<'_>) -> Row {
         let BatchMachine { model, terahash_per_second, watts, usd_per_kwh, count, .. } = machine;
         Machine { model, terahash_per_second, watts, usd_per_kwh, count }.numbers()
     });
-    let machine = machine.map(|numbers| numbers.kind).map_err(|problem| Box::new(problem.in_line(piece.line)));
+    let machine = machine.map(|numbers| numbers.kind).map_err(|problem| problem.in_line(piece.line));
     Row { id: id.filter(|id| id.chars().count() <= ID_MAX).map(String::into_boxed_str), machine }
 }
 
@@ -291,9 +291,9 @@ impl Sink for Table<'_> {
     fn refused(&mut self, _: &[String], row: Refused) -> std::io::Result<()> {
         self.bad += 1;
         let words = row.problem.sentence();
-        let mut problem = Problem::new(Code::InputRefused, words.en, words.zh).in_line(row.line);
-        problem.reason = Some(row.problem.code());
-        self.push(Row { id: None, machine: Err(Box::new(problem)) })
+        let problem =
+            Problem::new(Code::InputRefused, words.en, words.zh).in_line(row.line).because(row.problem.code());
+        self.push(Row { id: None, machine: Err(problem) })
     }
 
     fn progress(&mut self, _: &Summary) -> std::io::Result<()> {

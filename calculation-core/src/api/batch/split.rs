@@ -79,7 +79,7 @@ fn trimmed(piece: Piece<'_>) -> Piece<'_> {
 }
 
 fn lines(text: &[u8]) -> u64 {
-    u64::try_from(text.iter().filter(|byte| **byte == b'\n').count()).unwrap_or(u64::MAX)
+    u64::try_from(memchr::memchr_iter(b'\n', text).count()).unwrap_or(u64::MAX)
 }
 
 /// How deep in brackets, and whether within a text.
