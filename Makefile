@@ -1,4 +1,4 @@
-.PHONY: bench campaign fuzz demo down dist fresh test test-fast lint gen
+.PHONY: bench campaign contract fuzz demo down dist fresh test test-fast lint gen
 
 demo:       ## the product on a cluster of its own on this machine; or CONTEXT=name IMAGE=… for one you have
 	cargo build --quiet --locked --package localcluster --package demo
@@ -25,8 +25,11 @@ lint:       ## formatting, lints, layering, dependencies, generated files
 gen:        ## write every generated file
 	cargo xtask gen
 
-bench:      ## mining beside NumPy and pandas, tenants beside a raw writer and Capsule (about 30 minutes); BENCH=mining for one, BENCH='tenants --sizes 100' for another shape
+bench:      ## mining beside NumPy and pandas, the core beside FastAPI, tenants beside a raw writer and Capsule (about 30 minutes); BENCH=mining for one, BENCH='tenants --sizes 100' for another shape
 	cargo xtask bench $(BENCH)
+
+contract:   ## the calculation core against its own OpenAPI document, a thousand examples an operation
+	cargo xtask contract
 
 fuzz:       ## a minute of mutated input for everything that reads what people give
 	cargo xtask fuzz

@@ -31,6 +31,12 @@ struct Arguments {
     /// The operator's image as that cluster can pull it
     #[arg(long, default_value = "")]
     image: String,
+    /// Name of its own cluster, for tests
+    #[arg(long, default_value = NAME, hide = true, global = true)]
+    name: String,
+    /// What `make dist` wrote is current, for tests
+    #[arg(long, hide = true)]
+    built: bool,
 }
 
 #[derive(Subcommand)]
@@ -45,24 +51,25 @@ fn main() -> ExitCode {
     }
     let arguments = Arguments::parse();
     let is_local = arguments.verb.is_none() && arguments.context.is_empty();
+    let name = arguments.name.clone();
     let result = match arguments.verb {
-        Some(Verb::Down) => cluster(NAME).and_then(|node| Ok(node.down()?)),
-        None => place(arguments.context, &arguments.image).and_then(play),
+        Some(Verb::Down) => cluster(&name).and_then(|node| Ok(node.down()?)),
+        None => place(arguments).and_then(play),
     };
     let Err(trouble) = result else { return ExitCode::SUCCESS };
     eprintln!("\ndemo: {trouble}");
-    if is_local && cluster(NAME).is_ok_and(|node| node.state() == State::Ready) {
+    if is_local && cluster(&name).is_ok_and(|node| node.state() == State::Ready) {
         eprintln!("The cluster is left as it is, for a look; `make down` removes it.");
     }
     ExitCode::FAILURE
 }
 
-fn place(context: String, image: &str) -> Result<Place, Trouble> {
+fn place(Arguments { context, image, name, built, .. }: Arguments) -> Result<Place, Trouble> {
     match (context.is_empty(), image.is_empty()) {
         (true, false) => {
             Err(Trouble::Wrong("IMAGE is for a cluster you have; name it: make demo CONTEXT=name IMAGE=…".to_owned()))
         }
-        (true, true) => Ok(Place::Local(NAME.to_owned())),
+        (true, true) => Ok(Place::Local { name, is_built: built }),
         (false, true) => Err(Trouble::NoImage { context }),
         (false, false) => Ok(Place::Given { image: image.parse()?, context }),
     }

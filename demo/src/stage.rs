@@ -13,7 +13,12 @@ use crate::{Trouble, given};
 /// Where to play.
 pub enum Place {
     /// On the local cluster of this name, made if it is not there.
-    Local(String),
+    Local {
+        /// The name.
+        name: String,
+        /// Whether `target/dist` is current; it is built otherwise.
+        is_built: bool,
+    },
     /// On the cluster of a context in the user's kubeconfig, with an image it
     /// can pull.
     Given {
@@ -33,6 +38,12 @@ pub struct Reference {
     pub by: &'static str,
     /// That digest or tag.
     pub which: String,
+}
+
+impl Place {
+    pub(crate) fn is_local(&self) -> bool {
+        matches!(self, Self::Local { .. })
+    }
 }
 
 impl std::str::FromStr for Reference {
@@ -55,6 +66,10 @@ impl std::str::FromStr for Reference {
     }
 }
 
+/// Images that the scenes run, in `target/dist`.
+const IMAGES: [&str; 3] =
+    ["hashinsight-operator.tar", "calculation-core/calculation-core.tar", "calculation-core/market-stand-in.tar"];
+
 /// A cluster with what the scenes need.
 pub struct Stage {
     place: Place,
@@ -70,13 +85,17 @@ pub fn cluster(name: &str) -> Result<Node, Trouble> {
 impl Stage {
     /// Brings the local cluster up, or proves the given one fit.
     pub fn at(place: Place) -> Result<Self, Trouble> {
-        if let Place::Local(name) = &place {
+        if let Place::Local { name, is_built } = &place {
             // First of all: it says at once when we may not.
             let node = cluster(name)?;
             node.up(0)?;
             // The very image that is shipped, known without a registry.
-            ship()?;
-            node.load(&root().join("target/dist/hashinsight-operator.tar"))?;
+            if !is_built {
+                ship()?;
+            }
+            for image in IMAGES {
+                node.load(&root().join("target/dist").join(image))?;
+            }
             say(&format!(
                 "   cluster {name}: Kubernetes with one node, DNS, Prometheus and a gateway, on this machine alone\n"
             ));
@@ -91,7 +110,7 @@ impl Stage {
     /// The folder of a chart, and what it must be told.
     pub fn chart(&self, name: &str) -> (PathBuf, Vec<String>) {
         match &self.place {
-            Place::Local(_) => (root().join("target/dist/charts").join(name), Vec::new()),
+            Place::Local { .. } => (root().join("target/dist/charts").join(name), Vec::new()),
             Place::Given { image, .. } if name == "hashinsight" => {
                 let values = [("repository", &image.repository), (image.by, &image.which)];
                 let set = values.map(|(value, to)| format!("--set-string=image.{value}={to}"));
@@ -126,11 +145,11 @@ impl Stage {
         run(Command::new(&self.kubectl), arguments)
     }
 
-    fn command(&self, program: &'static str) -> Result<Command, Trouble> {
+    pub(crate) fn command(&self, program: &'static str) -> Result<Command, Trouble> {
         let kubectl = program == "kubectl";
         Ok(match &self.place {
-            Place::Local(name) if kubectl => cluster(name)?.kubectl()?,
-            Place::Local(name) => cluster(name)?.helm()?,
+            Place::Local { name, .. } if kubectl => cluster(name)?.kubectl()?,
+            Place::Local { name, .. } => cluster(name)?.helm()?,
             Place::Given { context, .. } => {
                 let mut command = Command::new(if kubectl { &self.kubectl } else { &self.helm });
                 command.args([if kubectl { "--context" } else { "--kube-context" }, context]);
@@ -164,7 +183,7 @@ impl Stage {
     /// What a person may do now.
     pub fn next(&self) -> String {
         match &self.place {
-            Place::Local(name) => format!(
+            Place::Local { name, .. } => format!(
                 "The cluster is yours to play with:\n\n  \
                  eval \"$(target/debug/localcluster env --name {name})\"\n{PLAY}\n  \
                  make down                                    # removes the cluster and all it made"
@@ -220,7 +239,7 @@ fn ship() -> Result<(), Trouble> {
     }
 }
 
-fn show(program: &str, arguments: &[&str]) {
+pub(crate) fn show(program: &str, arguments: &[&str]) {
     say(&format!("   $ {program} {}\n", arguments.iter().map(|a| relative(a)).collect::<Vec<_>>().join(" ")));
 }
 

@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::shell::{Error, plain_cargo, root, step};
+use crate::shell::{Error, plain_cargo, step};
 use crate::{dist, tools};
 
 /// Builds what is shipped and runs what is named first in `arguments`, else
@@ -13,10 +13,14 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
     dist::build()?;
     match arguments.split_first() {
         Some((what, rest)) if what == "mining" => mining_beside_peer(rest),
+        Some((what, rest)) if what == "core" => core_beside_peer(rest),
         Some((what, rest)) if what == "tenants" => tenants("tenants", rest),
-        Some((what, _)) => Err(Error::Check(format!("no benchmark is called {what}; there are mining and tenants"))),
+        Some((what, _)) => {
+            Err(Error::Check(format!("no benchmark is called {what}; there are mining, core and tenants")))
+        }
         None => {
             mining_beside_peer(&[])?;
+            core_beside_peer(&[])?;
             tenants("tenants", &[])
         }
     }
@@ -27,17 +31,31 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
 pub(crate) fn sample() -> Result<(), Error> {
     let few = ["--machines", "200", "--rows", "20000", "--rounds", "1"].map(str::to_owned);
     mining("mining, a sample", None, &few)?;
+    core("core, a sample", &["--machines", "500", "--rounds", "2"].map(str::to_owned))?;
     let few = ["--sizes", "25", "--rounds", "1", "--watch", "3", "--alone", "--check"];
     tenants("tenants, a sample", &few.map(str::to_owned))
 }
 
 fn mining_beside_peer(arguments: &[String]) -> Result<(), Error> {
-    mining("mining", Some(tools::python()?), arguments)
+    mining("mining", Some(tools::python(tools::PEERS)?), arguments)
+}
+
+fn core_beside_peer(arguments: &[String]) -> Result<(), Error> {
+    let tool = |path: PathBuf| path.display().to_string();
+    let (oha, python) = (tool(tools::LOAD.program()?), tool(tools::python(tools::PEERS)?));
+    let with = ["--oha".to_owned(), oha, "--python".to_owned(), python];
+    core("core", &[&with, arguments].concat())
+}
+
+fn core(name: &str, arguments: &[String]) -> Result<(), Error> {
+    let mut bench = bench("bench-core");
+    bench.arg("--core").arg(dist::shipped("calculation-core")).args(arguments);
+    step(&format!("benchmark: {name}"), bench)
 }
 
 fn mining(name: &str, python: Option<PathBuf>, arguments: &[String]) -> Result<(), Error> {
     let mut bench = bench("bench-mining");
-    bench.arg("--program").arg(shipped("hashinsight")).args(arguments);
+    bench.arg("--program").arg(dist::shipped("hashinsight")).args(arguments);
     if let Some(python) = python {
         bench.arg("--python").arg(python);
     }
@@ -46,14 +64,10 @@ fn mining(name: &str, python: Option<PathBuf>, arguments: &[String]) -> Result<(
 
 fn tenants(name: &str, arguments: &[String]) -> Result<(), Error> {
     let mut bench = bench("bench");
-    bench.arg("--operator").arg(shipped("hashinsight-operator")).args(arguments);
+    bench.arg("--operator").arg(dist::shipped("hashinsight-operator")).args(arguments);
     step(&format!("benchmark: {name}"), bench)
 }
 
 fn bench(program: &str) -> Command {
     plain_cargo(&["run", "--quiet", "--release", "--locked", "--package", "bench", "--bin", program, "--"])
-}
-
-fn shipped(program: &str) -> PathBuf {
-    root().join("target").join(dist::TARGET).join("release").join(program)
 }

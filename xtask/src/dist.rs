@@ -1,6 +1,7 @@
-//! What is shipped: the operator's image, both charts with its digest in them,
-//! the same rendered as plain YAML, and the command line with its completions
-//! and manual. All of it goes to `target/dist`.
+//! What is shipped: the images of operator and calculation core, both charts
+//! with the operator's digest in them, the same rendered as plain YAML, the
+//! example of the core with its digest, and the command line with its
+//! completions and manual. All of it goes to `target/dist`.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,7 +13,10 @@ use crate::shell::{Error, output, plain_cargo, root, step};
 
 /// The chart's default repository.
 const REPOSITORY: &str = "hashinsight.net/operator";
-pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
+/// The example's images: name, program, and whether only demos and tests run it.
+const CORE_IMAGES: [(&str, &str); 2] =
+    [("hashinsight.net/calculation-core", "calculation-core"), ("hashinsight.net/market-stand-in", "market-stand-in")];
+const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Namespace the plain YAML installs into.
 const NAMESPACE: &str = "hashinsight-system";
 
@@ -33,14 +37,46 @@ pub(crate) fn build() -> Result<(), Error> {
     let reference = format!("{REPOSITORY}@{digest}");
     write(&folder.join("image"), &reference)?;
     command_line(&programs, &folder.join("cli"))?;
+    calculation_core(&programs, &folder)?;
     eprintln!(
         "\nin {}:\n  hashinsight-operator.tar   the image\n  *.tgz                      charts\n  \
          install.yaml, plans.yaml   the same for kubectl apply --server-side\n  \
+         calculation-core/          images, and the example with their digests\n  \
          cli/                       hashinsight, completions, manual\n",
         folder.display()
     );
     println!("{reference}");
     Ok(())
+}
+
+/// The images of the core and of its demo's stand-in, and the example with their
+/// digests in place of tags.
+fn calculation_core(programs: &Path, folder: &Path) -> Result<(), Error> {
+    let folder = folder.join("calculation-core");
+    fs::create_dir_all(&folder).map_err(|source| Error::File { path: folder.clone(), source })?;
+    let mut digests = Vec::new();
+    for (name, program) in CORE_IMAGES {
+        let tagged = format!("{name}:{}", env!("CARGO_PKG_VERSION"));
+        let image = Image::of(&tagged, programs.join(program));
+        let digest = image.write(&folder.join(format!("{program}.tar")))?;
+        digests.push((tagged, format!("{name}@{digest}")));
+    }
+    let example = root().join("examples/calculation-core");
+    let listed = fs::read_dir(&example).map_err(|source| Error::File { path: example.clone(), source })?;
+    for entry in
+        listed.filter_map(Result::ok).filter(|entry| entry.path().extension().is_some_and(|kind| kind == "yaml"))
+    {
+        let path = entry.path();
+        let text = fs::read_to_string(&path).map_err(|source| Error::File { path, source })?;
+        let text = digests.iter().fold(text, |text, (tagged, digest)| text.replace(tagged, digest));
+        write(&folder.join(entry.file_name()), &text)?;
+    }
+    Ok(())
+}
+
+/// A program as it is shipped, after [`build`].
+pub(crate) fn shipped(program: &str) -> PathBuf {
+    root().join("target").join(TARGET).join("release").join(program)
 }
 
 /// The command line under both its names, with completions and manual pages.
@@ -73,10 +109,11 @@ fn static_programs() -> Result<PathBuf, Error> {
         vec!["-Ctarget-feature=+crt-static".to_owned(), format!("--remap-path-prefix={}=/src", root().display())];
     flags.extend(home.map(|home| format!("--remap-path-prefix={}=/cargo", home.display())));
     let target = root().join("target");
-    let packages = ["--package", "hashinsight-operator", "--package", "hashinsight"];
+    let packages = ["hashinsight-operator", "hashinsight", "calculation-core", "market-stand-in"];
+    let packages = packages.map(|package| ["--package", package]).concat();
     let mut build = plain_cargo(&[&["build", "--release", "--locked", "--target", TARGET], &packages[..]].concat());
     build.arg("--target-dir").arg(&target).env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
-    step("the operator and the command line, as static programs", build)?;
+    step("operator, command line and calculation core, as static programs", build)?;
     Ok(target.join(TARGET).join("release"))
 }
 

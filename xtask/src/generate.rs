@@ -28,6 +28,7 @@ fn files() -> Result<Vec<(PathBuf, String)>, Error> {
     all.push((root().join("charts/hashinsight/templates/admission.yaml"), chart::admission()?));
     all.push((root().join("charts/hashinsight-defaults/values.schema.json"), chart::plans_schema()?));
     all.push((root().join("docs/reference.md"), reference()?));
+    all.push((root().join("calculation-core/openapi.json"), calculation_core::api::document()));
     Ok(all)
 }
 

@@ -27,7 +27,7 @@ const LAYERS: [Layer; 8] = [
     },
     Layer { name: "hashinsight", may_use: &["hashinsight-crds", "hashinsight-mining"], never: &[] },
     Layer { name: "localcluster", may_use: &[], never: &["tokio", "kube-client"] },
-    Layer { name: "demo", may_use: &["localcluster"], never: &["tokio", "kube-client"] },
+    Layer { name: "demo", may_use: &["localcluster", "test-issuer"], never: &["tokio", "kube-client"] },
 ];
 
 const OURS: &[&str] = &[
@@ -41,6 +41,7 @@ const OURS: &[&str] = &[
     "hashinsight-telemetry",
     "localcluster",
     "market-stand-in",
+    "test-issuer",
     "testkit",
     "xtask",
 ];

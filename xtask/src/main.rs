@@ -4,6 +4,7 @@
 #![allow(clippy::disallowed_methods, reason = "chores read and write the repository")]
 
 mod bench;
+mod contract;
 mod dist;
 mod fresh;
 mod fuzz;
@@ -44,6 +45,12 @@ enum Chore {
         #[arg(long, default_value = "")]
         only: String,
     },
+    /// Hold the service against its OpenAPI document
+    Contract {
+        /// Examples for each operation
+        #[arg(long, default_value_t = 1000)]
+        examples: u32,
+    },
     /// Throw mutated input at everything that reads what people give
     Fuzz {
         /// Seconds for each target
@@ -52,7 +59,7 @@ enum Chore {
     },
     /// Measure, each beside a peer or a limit in the same run
     Bench {
-        /// `mining` or `tenants` (both when neither is named), and what they are told, such as --rounds 3
+        /// `mining`, `core` or `tenants` (all when none is named), and what they are told, such as --rounds 3
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
@@ -69,6 +76,7 @@ fn main() -> ExitCode {
         Chore::Dist => dist::build(),
         Chore::Fresh => fresh::run(),
         Chore::Recall { limit, only } => recall::run(limit, &only),
+        Chore::Contract { examples } => dist::build().and_then(|()| contract::run(examples)),
         Chore::Fuzz { seconds } => fuzz::run(seconds),
         Chore::Bench { arguments } => bench::run(&arguments),
         Chore::Test => suite::all(),

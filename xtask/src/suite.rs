@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::shell::{Error, cargo, root, step};
-use crate::{bench, dist, fuzz, generate, layers, recall, tools};
+use crate::{bench, contract, dist, fuzz, generate, layers, recall, tools};
 
 /// Lines of the product that tests must reach, in percent.
 const COVERAGE_MINIMUM: &str = "85";
@@ -18,7 +18,7 @@ const FORMULAS: &str =
 const RECALL_SAMPLE: usize = 2;
 /// Launchers and test ground are counted apart: what they do shows in whether
 /// clusters start.
-const LAUNCHERS: &str = "(bench|calculation-core/stand-in|demo|localcluster|testkit|xtask)/";
+const LAUNCHERS: &str = "(bench|calculation-core/(stand-in|test-issuer)|demo|localcluster|testkit|xtask)/";
 const PRODUCT: &str = "(calculation-core/(src|tests)|cli|crds|mining|operator|telemetry)/";
 
 /// Formatting, lints, layering, dependencies, generated files.
@@ -59,12 +59,13 @@ pub(crate) fn all() -> Result<(), Error> {
         step("coverage of the formulas", report(FORMULAS, &["--show-missing-lines", "--fail-uncovered-lines", "0"])?);
     let measured = bench::sample();
     let replayed = replay();
+    let kept = contract::run(contract::SAMPLE);
     let fuzzed = fuzz::run(fuzz::SAMPLE);
     println!("\n== planted bugs, a sample");
     let recalled = recall::run(RECALL_SAMPLE, "");
     println!("\nthe whole took {} s", begun.elapsed().as_secs());
     counts.tell()?;
-    measured.and(replayed).and(fuzzed).and(recalled).and(enough).and(exact)
+    measured.and(replayed).and(kept).and(fuzzed).and(recalled).and(enough).and(exact)
 }
 
 /// The optimized program, as it is shipped, replays the records that the tests

@@ -12,6 +12,7 @@ pub(crate) struct Tool {
 }
 
 pub(crate) const COVERAGE: Tool = Tool { crate_name: "cargo-llvm-cov", version: "0.9.1" };
+pub(crate) const LOAD: Tool = Tool { crate_name: "oha", version: "1.16.0" };
 pub(crate) const DENY: Tool = Tool { crate_name: "cargo-deny", version: "0.20.2" };
 
 impl Tool {
@@ -35,12 +36,25 @@ impl Tool {
     }
 }
 
-/// The benchmarks' peer, at pinned versions.
-const PEER: [&str; 2] = ["numpy==2.4.6", "pandas==3.1.1"];
+/// Packages of Python at pinned versions.
+pub(crate) type Packages = &'static [&'static str];
 
-/// A Python with the benchmarks' peer.
-pub(crate) fn python() -> Result<PathBuf, Error> {
-    let folder = localcluster::cache_root()?.join("tools").join(PEER.join("-").replace("==", "-"));
+/// The benchmarks' peers.
+pub(crate) const PEERS: Packages = &[
+    "numpy==2.4.6",
+    "pandas==3.1.1",
+    "fastapi==0.165.0",
+    "uvicorn[standard]==0.54.0",
+    "orjson==3.13.0",
+    "pyjwt[crypto]==2.15.1",
+];
+/// What holds the service against its document.
+pub(crate) const CONTRACT: Packages = &["schemathesis==4.32.5", "pyjwt[crypto]==2.15.1"];
+
+/// A Python with these packages.
+pub(crate) fn python(packages: Packages) -> Result<PathBuf, Error> {
+    let name = packages.join("-").replace("==", "-").replace(['[', ']'], "-");
+    let folder = localcluster::cache_root()?.join("tools").join(name);
     let python = folder.join("bin/python");
     let done = folder.join("done");
     if !done.exists() {
@@ -48,8 +62,8 @@ pub(crate) fn python() -> Result<PathBuf, Error> {
         venv.args(["-m", "venv", "--clear"]).arg(&folder);
         step("a Python of its own (python3 with venv is needed)", venv)?;
         let mut install = Command::new(&python);
-        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(PEER);
-        step(&format!("installing {}", PEER.join(", ")), install)?;
+        install.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"]).args(packages);
+        step(&format!("installing {}", packages.join(", ")), install)?;
         std::fs::write(&done, "").map_err(|source| Error::File { path: done, source })?;
     }
     Ok(python)

@@ -4,8 +4,8 @@
 use jsonwebtoken::crypto::{CryptoProvider, JwtSigner, JwtVerifier, KeyUtils};
 use jsonwebtoken::errors::{ErrorKind, Result};
 use jsonwebtoken::{Algorithm, AlgorithmFamily, DecodingKey, DecodingKeyKind, EncodingKey};
-use ring::signature::{ED25519, Ed25519KeyPair, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey};
-use signature::{Error, Signer, Verifier};
+use ring::signature::{ED25519, RSA_PKCS1_2048_8192_SHA256, RsaPublicKeyComponents, UnparsedPublicKey};
+use signature::{Error, Verifier};
 
 /// Installs ring for tokens and TLS. Later calls change nothing.
 pub fn install() {
@@ -16,15 +16,10 @@ pub fn install() {
 static PROVIDER: CryptoProvider =
     CryptoProvider { signer_factory: signer, verifier_factory: verifier, key_utils: KeyUtils::new_unimplemented() };
 
-/// Signs with Ed25519 alone, for issuers in tests and demos: the service signs
-/// nothing.
+/// The service signs nothing.
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is the library's")]
-fn signer(algorithm: &Algorithm, key: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
-    if *algorithm != Algorithm::EdDSA || key.family() != AlgorithmFamily::Ed {
-        return Err(ErrorKind::InvalidAlgorithm.into());
-    }
-    let pair = Ed25519KeyPair::from_pkcs8_maybe_unchecked(key.as_bytes()).map_err(|_| ErrorKind::InvalidEddsaKey)?;
-    Ok(Box::new(Ed25519(pair)))
+fn signer(_: &Algorithm, _: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
+    Err(ErrorKind::InvalidAlgorithm.into())
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature is the library's")]
@@ -35,20 +30,6 @@ fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerif
             Ok(Box::new(Rsa { n: n.clone(), e: e.clone() }))
         }
         _ => Err(ErrorKind::InvalidAlgorithm.into()),
-    }
-}
-
-struct Ed25519(Ed25519KeyPair);
-
-impl Signer<Vec<u8>> for Ed25519 {
-    fn try_sign(&self, message: &[u8]) -> std::result::Result<Vec<u8>, Error> {
-        Ok(self.0.sign(message).as_ref().to_vec())
-    }
-}
-
-impl JwtSigner for Ed25519 {
-    fn algorithm(&self) -> Algorithm {
-        Algorithm::EdDSA
     }
 }
 

@@ -80,6 +80,15 @@ fn is_decimal(text: &str) -> bool {
     digits(whole) && part.is_none_or(digits)
 }
 
+/// How a number of this field is documented where all is text.
+fn text(field: Field) -> ObjectBuilder {
+    let (least, most) = field.limits();
+    ObjectBuilder::new()
+        .schema_type(Type::String)
+        .pattern(Some(format!("^-?[0-9]{{1,{DIGITS_MAX}}}(\\.[0-9]{{1,{DIGITS_MAX}}})?$")))
+        .description(Some(format!("`{}`, between {least} and {most}.", field.name())))
+}
+
 /// How a number of this field is documented.
 fn schema(field: Field) -> Schema {
     let (least, most) = field.limits();
@@ -87,14 +96,11 @@ fn schema(field: Field) -> Schema {
         .schema_type(Type::Number)
         .minimum(least.parse::<f64>().ok())
         .maximum(most.parse::<f64>().ok());
-    let text = ObjectBuilder::new()
-        .schema_type(Type::String)
-        .pattern(Some(format!("^-?[0-9]{{1,{DIGITS_MAX}}}(\\.[0-9]{{1,{DIGITS_MAX}}})?$")));
     let described = format!(
         "`{}`, between {least} and {most}; as a text every digit counts, as a number the shortest decimal of its double.",
         field.name()
     );
-    OneOfBuilder::new().item(number).item(text).description(Some(described)).into()
+    OneOfBuilder::new().item(number).item(text(field)).description(Some(described)).into()
 }
 
 macro_rules! schemas {
@@ -107,6 +113,18 @@ macro_rules! schemas {
                 #[doc = concat!("Of `", stringify!($field), "`.")]
                 pub fn $name() -> Schema {
                     super::schema(Field::$field)
+                }
+            )*
+        }
+
+        /// The same in a query, where all is text.
+        pub mod in_query {
+            use hashinsight_mining::Field;
+            use utoipa::openapi::schema::Schema;
+            $(
+                #[doc = concat!("Of `", stringify!($field), "`.")]
+                pub fn $name() -> Schema {
+                    super::text(Field::$field).into()
                 }
             )*
         }

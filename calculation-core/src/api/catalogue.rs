@@ -7,9 +7,10 @@ use hashinsight_mining::{Micro, Sentence};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use super::amount::{Amount, given, of};
+use super::amount::{Amount, given, in_query};
 use super::answer::{Words, json};
 use super::extract::Query;
+use super::input::NAME_MAX;
 use super::problem::{Code, Problem};
 
 /// Which rows.
@@ -56,8 +57,8 @@ pub struct Rows {
 /// The catalogue of machines, each row with its source
 #[utoipa::path(get, path = "/v1/catalogue", params(RowsQuery), tag = "catalogue",
     responses((status = 200, description = "Rows", body = Rows)))]
-pub async fn rows(Query(query): Query<RowsQuery>) -> Response {
-    let name = query.name.unwrap_or_default().to_lowercase();
+pub async fn rows(Query(query): Query<RowsQuery>) -> Result<Response, Problem> {
+    let name = short("name", &query.name.unwrap_or_default())?.to_lowercase();
     let catalogue = Catalogue::shipped();
     let all =
         catalogue.rows().iter().filter(|row| format!("{} {}", row.vendor, row.model).to_lowercase().contains(&name));
@@ -71,7 +72,15 @@ pub async fn rows(Query(query): Query<RowsQuery>) -> Response {
         note: row.note.clone(),
         source: row.source.clone(),
     });
-    json(&Rows { version: catalogue.version(), rows: rows.collect() })
+    Ok(json(&Rows { version: catalogue.version(), rows: rows.collect() }))
+}
+
+/// A text of at most so many characters as names have.
+fn short<'a>(field: &str, text: &'a str) -> Result<&'a str, Problem> {
+    if text.chars().count() <= NAME_MAX {
+        return Ok(text);
+    }
+    Err(Problem::new(Code::InputRefused, "The text is too long.", "文本过长。").at(field).limit(NAME_MAX))
 }
 
 /// What is known of a machine.
@@ -84,11 +93,11 @@ pub struct RecognitionQuery {
     pub text: String,
     /// Hashrate, TH/s.
     #[serde(default, deserialize_with = "given")]
-    #[param(schema_with = of::terahash)]
+    #[param(schema_with = in_query::terahash)]
     pub terahash_per_second: Option<Amount>,
     /// Power, W.
     #[serde(default, deserialize_with = "given")]
-    #[param(schema_with = of::watts)]
+    #[param(schema_with = in_query::watts)]
     pub watts: Option<Amount>,
 }
 
@@ -120,10 +129,7 @@ pub async fn recognition(Query(query): Query<RecognitionQuery>) -> Result<Respon
     };
     let terahash = micro(&query.terahash_per_second, Field::TerahashPerSecond)?;
     let watts = micro(&query.watts, Field::Watts)?;
-    if query.text.chars().count() > 120 {
-        let problem = Problem::new(Code::InputRefused, "The text is too long.", "文本过长。");
-        return Err(problem.at("text").limit(120));
-    }
+    short("text", &query.text)?;
     let found = Catalogue::shipped().recognize(Sighting { text: &query.text, terahash, watts }).map_err(|why| {
         let Sentence { en, zh } = why.sentence(&query.text);
         Problem::new(Code::MachineUnclear, en, zh).at("text").because(why.code())

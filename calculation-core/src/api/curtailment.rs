@@ -209,7 +209,7 @@ pub async fn curtailment(
     let revenue = amount(body.usd_per_petahash_day.as_ref(), Field::UsdPerPetahashDay)?;
     let filled = match body.usd_per_petahash_day {
         Some(_) => None,
-        None => Some(body.market.fill(&core.markets, core.clock.now()).await?),
+        None => Some(body.market.fill(&core.markets, core.clock.now(), false).await?),
     };
     let revenue = filled.as_ref().map_or(Ok(revenue), |filled| Terms::revenue(&filled.market, &pool_fee))?;
     let terms = Terms {

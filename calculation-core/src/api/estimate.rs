@@ -50,7 +50,7 @@ pub async fn estimate(
     }
     let numbers = body.machine.numbers().map_err(|problem| problem.below("machine"))?;
     let site = body.site.site(None)?;
-    let filled = body.market.fill(&core.markets, core.clock.now()).await?;
+    let filled = body.market.fill(&core.markets, core.clock.now(), false).await?;
     let market = filled.market.clone();
     let case = Case {
         terahash_per_second: numbers.kind.terahash.exact(),

@@ -161,7 +161,7 @@ pub async fn heatmap(
         fees_btc: body.market.fees_btc.clone(),
         height: body.market.height,
     };
-    let filled = axes.fill(&core.markets, core.clock.now()).await?.without_axes();
+    let filled = axes.fill(&core.markets, core.clock.now(), true).await?.without_axes();
     let plan = Plan {
         fleet,
         site,

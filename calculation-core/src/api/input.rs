@@ -15,7 +15,7 @@ use crate::access::Caller;
 use crate::market::{Markets, Network, Reading, Standing, State};
 
 /// Characters of a model's name.
-const NAME_MAX: usize = 120;
+pub const NAME_MAX: usize = 120;
 /// Satoshis of a bitcoin, as decimals.
 const SATOSHI_DECIMALS: u32 = 8;
 
@@ -265,8 +265,8 @@ fn unavailable(field: &'static str) -> Problem {
 }
 
 impl MarketBody {
-    /// Fills in what is not stated.
-    pub async fn fill(&self, markets: &Markets, now: Timestamp) -> Result<Filled, Problem> {
+    /// Fills in what is not stated; the height only where it is needed.
+    pub async fn fill(&self, markets: &Markets, now: Timestamp, is_height_needed: bool) -> Result<Filled, Problem> {
         let read = |amount: &Option<Amount>, field| amount.as_ref().map(|amount| amount.read(field)).transpose();
         let stated_price = read(&self.price_usd, Field::PriceUsd)?;
         let stated = [
@@ -289,7 +289,8 @@ impl MarketBody {
             (price, Label::of(&reading, now))
         };
         let [difficulty, subsidy, fees] = stated;
-        let is_enough = difficulty.is_some() && fees.is_some() && (subsidy.is_some() || self.height.is_some());
+        let is_height_known = self.height.is_some() || !(is_height_needed || subsidy.is_none());
+        let is_enough = difficulty.is_some() && fees.is_some() && is_height_known;
         let reading = if is_enough { None } else { Some(markets.network.read().await) };
         let heard: Option<&Network> = reading.as_ref().and_then(|reading| reading.value.as_ref());
         let network = reading.as_ref().map_or_else(Label::stated, |reading| Label::of(reading, now));

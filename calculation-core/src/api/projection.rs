@@ -73,7 +73,7 @@ pub async fn projection(
     let numbers = body.machine.numbers().map_err(|problem| problem.below("machine"))?;
     let site = body.site.site(None)?;
     let course = body.course.course(&core.clock)?;
-    let filled = body.market.fill(&core.markets, core.clock.now()).await?;
+    let filled = body.market.fill(&core.markets, core.clock.now(), true).await?;
     let market = filled.market.clone();
     let plan = Plan {
         case: Case {

@@ -7,63 +7,13 @@ use std::time::Duration;
 use calculation_core::clock::Clock;
 use calculation_core::run::{Addresses, Origin, run};
 use calculation_core::settings::Settings;
-use jsonwebtoken::{Algorithm, EncodingKey, Header, encode};
 use market_stand_in::StandIn;
-use rcgen::{KeyPair, PKCS_ED25519, PublicKeyData};
 use reqwest::{Method, RequestBuilder, Response};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use test_issuer::{AUDIENCE, Issuer, NAME};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
-
-pub const ISSUER: &str = "https://test-issuer.example";
-pub const AUDIENCE: &str = "calculation-core";
-
-/// An issuer with one key.
-pub struct Issuer {
-    pair: KeyPair,
-    pub name: String,
-    pub kid: &'static str,
-}
-
-impl Issuer {
-    pub fn new(name: &str, kid: &'static str) -> Self {
-        calculation_core::access::install();
-        Self { pair: KeyPair::generate_for(&PKCS_ED25519).unwrap(), name: name.to_owned(), kid }
-    }
-
-    pub fn jwks(&self) -> String {
-        let x = base64url(self.pair.der_bytes());
-        json!({"keys": [{"kty": "OKP", "crv": "Ed25519", "use": "sig", "alg": "EdDSA", "kid": self.kid, "x": x}]})
-            .to_string()
-    }
-
-    /// A token with these claims over the usual ones; null removes one.
-    pub fn token(&self, claims: &Value) -> String {
-        let now = jiff::Timestamp::now().as_second();
-        let mut all = json!({"iss": self.name, "aud": AUDIENCE, "exp": now + 600, "nbf": now - 10, "sub": "ada",
-            "tenant": "acme", "roles": ["Owner"]});
-        for (name, value) in claims.as_object().unwrap() {
-            all[name] = value.clone();
-        }
-        all.as_object_mut().unwrap().retain(|_, value| !value.is_null());
-        let header = Header { kid: Some(self.kid.to_owned()), ..Header::new(Algorithm::EdDSA) };
-        encode(&header, &all, &EncodingKey::from_ed_der(&self.pair.serialize_der())).unwrap()
-    }
-}
-
-/// Base64 for addresses, without padding.
-pub fn base64url(bytes: &[u8]) -> String {
-    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let mut text = String::new();
-    for chunk in bytes.chunks(3) {
-        let word = chunk.iter().fold(0_u32, |word, byte| word << 8 | u32::from(*byte)) << (8 * (3 - chunk.len()));
-        for at in 0..=chunk.len() {
-            text.push(char::from(LETTERS[(word >> (18 - 6 * at) & 63) as usize]));
-        }
-    }
-    text
-}
 
 pub struct Service {
     pub api: SocketAddr,
@@ -84,8 +34,8 @@ pub async fn start() -> Service {
 /// A service with these settings over the usual ones.
 pub async fn start_with(settings: &Value) -> Service {
     let folder = tempfile::tempdir().unwrap();
-    let issuer = Issuer::new(ISSUER, "first");
-    std::fs::write(folder.path().join("jwks.json"), issuer.jwks()).unwrap();
+    let issuer = Issuer::new(NAME, "first").unwrap();
+    std::fs::write(folder.path().join("jwks.json"), issuer.keys().to_string()).unwrap();
     let stand_in = StandIn::default();
     let (stop_market, market_stops) = oneshot::channel::<()>();
     let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
@@ -120,7 +70,7 @@ fn usual(folder: &Path, market: SocketAddr) -> Value {
     let at = |provider: &str| json!({"provider": provider, "url": format!("http://{market}/{provider}")});
     json!({
         "listen": "127.0.0.1:0", "probes": "127.0.0.1:0", "instance": "test",
-        "auth": {"issuers": [{"issuer": ISSUER, "audience": AUDIENCE, "jwksFile": folder.join("jwks.json")}]},
+        "auth": {"issuers": [{"issuer": NAME, "audience": AUDIENCE, "jwksFile": folder.join("jwks.json")}]},
         "limits": {"default": {"requestsPerMinute": 60000, "miners": 20000, "concurrent": 8}},
         "marketData": {"priceCacheSeconds": 1, "timeoutMilliseconds": 300,
             "prices": [at("coinbase"), at("kraken"), at("bitstamp")], "networks": [at("mempool"), at("esplora")]},

@@ -2,7 +2,11 @@ use jsonwebtoken::jwk::{AlgorithmParameters, Jwk};
 use reqwest::Method;
 use serde_json::{Value, json};
 
-use crate::ground::{Issuer, Service, answer, base64url, start, start_with};
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use test_issuer::{Issuer, NAME};
+
+use crate::ground::{Service, answer, start, start_with};
 
 async fn with(service: &Service, authorization: Option<&str>) -> (u16, Value) {
     let mut request = service.client.get(format!("http://{}/v1/market", service.api));
@@ -18,15 +22,15 @@ async fn every_token_that_does_not_hold_is_refused_with_its_reason() {
     let now = jiff::Timestamp::now().as_second();
     let bearer = |claims: Value| format!("Bearer {}", service.issuer.token(&claims));
     let good = service.issuer.token(&json!({}));
-    let foreign = Issuer::new(&service.issuer.name, "first");
-    let stranger = Issuer::new("https://elsewhere.example", "first");
-    let unknown = Issuer::new(&service.issuer.name, "second");
+    let foreign = Issuer::new(NAME, "first").unwrap();
+    let stranger = Issuer::new("https://elsewhere.example", "first").unwrap();
+    let unknown = Issuer::new(NAME, "second").unwrap();
     let mut flipped = good.clone();
     let at = flipped.len() - 10;
     let other = if flipped.as_bytes()[at] == b'A' { "B" } else { "A" };
     flipped.replace_range(at..=at, other);
     let [_, claims, _]: [&str; 3] = good.split('.').collect::<Vec<_>>().try_into().unwrap();
-    let header = |alg: &str| base64url(format!("{{\"alg\":\"{alg}\",\"kid\":\"first\"}}").as_bytes());
+    let header = |alg: &str| URL_SAFE_NO_PAD.encode(format!("{{\"alg\":\"{alg}\",\"kid\":\"first\"}}"));
     for (authorization, status, reason) in [
         (None, 401, "missing"),
         (Some("Basic YTpi".to_owned()), 401, "malformed"),
@@ -117,7 +121,7 @@ async fn keys_at(document: std::sync::Arc<std::sync::Mutex<Option<String>>>) -> 
 async fn keys_of_an_address_outlive_it_and_are_waited_for() {
     let document = std::sync::Arc::new(std::sync::Mutex::new(None));
     let address = keys_at(std::sync::Arc::clone(&document)).await;
-    let issuer = Issuer::new("https://far.example", "far");
+    let issuer = Issuer::new("https://far.example", "far").unwrap();
     let service = start_with(&json!({"auth": {"issuers": [
         {"issuer": "https://far.example", "audience": "calculation-core", "jwksUrl": format!("http://{address}/jwks")}]}}))
     .await;
@@ -126,7 +130,7 @@ async fn keys_of_an_address_outlive_it_and_are_waited_for() {
     assert_eq!((status, problem["code"].as_str()), (503, Some("KeysUnavailable")), "{problem}");
     let (ready, why) = service.ready().await;
     assert!(ready == 503 && why.contains("keys"), "{why}");
-    *document.lock().unwrap() = Some(issuer.jwks());
+    *document.lock().unwrap() = Some(issuer.keys().to_string());
     let mut status = 0;
     for _ in 0..150 {
         status = with(&service, Some(&token)).await.0;

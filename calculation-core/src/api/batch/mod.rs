@@ -25,6 +25,7 @@ use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 use tokio_stream::wrappers::WatchStream;
 use tracing::Instrument;
+use utoipa::ToSchema;
 
 use super::answer::{json, keep};
 use super::extract::{Query, accepted, kind, whole};
@@ -121,7 +122,7 @@ fn is_key(text: &str) -> bool {
             min_length = 1, max_length = 64, pattern = "^[A-Za-z0-9_-]{1,64}$")),
     request_body(content((BatchBody = "application/json"), (String = "application/x-ndjson"), (String = "text/csv"))),
     responses((status = 200, description = "The batch", content((BatchAnswer = "application/json"),
-        (String = "application/x-ndjson"), (String = "text/csv"), (String = "text/event-stream")))))]
+        (String = "application/x-ndjson"), (String = "text/csv"), (BatchEvent = "text/event-stream")))))]
 pub async fn send(
     State(core): State<Arc<Core>>,
     Extension(caller): Extension<Caller>,
@@ -184,6 +185,18 @@ async fn answer(job: &Arc<Job>, form: &str, headers: &HeaderMap, key: Option<&st
         response.headers_mut().insert(header::CONTENT_LOCATION, at);
     }
     Ok(response)
+}
+
+/// A server-sent event.
+#[derive(ToSchema)]
+#[allow(dead_code, reason = "a document")]
+pub struct BatchEvent {
+    /// Counts up.
+    id: String,
+    /// `progress`, `done` or `failed`.
+    event: String,
+    /// JSON: Progress, or where the result is and its summary, or what failed.
+    data: String,
 }
 
 /// How far it is, step by step; the last event says how it ended. Steps that
@@ -252,7 +265,7 @@ pub async fn fetch(
 /// `progress` while it is under way, then `done` or `failed`. Whoever lost the
 /// connection asks again and is told the newest step.
 #[utoipa::path(get, path = "/v1/batches/{key}/events", tag = "fleets", params(("key" = String, Path, description = "Its Idempotency-Key")),
-    responses((status = 200, description = "Events", body = String, content_type = "text/event-stream")))]
+    responses((status = 200, description = "Events", body = BatchEvent, content_type = "text/event-stream")))]
 pub async fn follow(
     State(core): State<Arc<Core>>,
     Extension(caller): Extension<Caller>,
@@ -294,7 +307,7 @@ impl Work {
         });
         let rows = read.await?;
         self.job.tell(|progress| progress.phase = Phase::Computing);
-        let filled = rows.market.fill(&core.markets, core.clock.now()).await?;
+        let filled = rows.market.fill(&core.markets, core.clock.now(), false).await?;
         let caller = self.caller.clone();
         let computed = core.compute.run(&self.caller, move |_| job::done(rows, &filled, &caller, most));
         let (mut done, line) = computed.await?;

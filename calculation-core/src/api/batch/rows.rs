@@ -7,7 +7,7 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::split::{self, Piece, Uncut};
-use crate::api::amount::{Amount, given, of};
+use crate::api::amount::{Amount, given, in_query, of};
 use crate::api::extract::shaped;
 use crate::api::import::refused;
 use crate::api::input::{Machine, MarketBody, SiteBody};
@@ -55,7 +55,7 @@ pub struct BatchMachine {
 /// documented becomes a problem in its row, and the others are computed.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-#[schema(example = json!({"site": {"usd_per_kwh": "0.06"}, "machines": [{"id": "a1", "model": "Antminer S21", "count": 40}]}))]
+#[schema(example = json!({"site": {"usd_per_kwh": "0.06"}, "machines": [{"id": "a1", "model": "Antminer S21 200T", "count": 40}]}))]
 pub struct BatchBody {
     /// How they run.
     pub site: SiteBody,
@@ -67,9 +67,7 @@ pub struct BatchBody {
     #[schema(schema_with = of::other_usd_per_day)]
     pub other_usd_per_day: Option<Amount>,
     /// The machines, each as BatchMachine.
-    #[serde(skip)]
-    #[schema(value_type = Vec<serde_json::Value>)]
-    pub machines: (),
+    pub machines: Vec<serde_json::Value>,
 }
 
 /// What a batch of lines or of CSV states besides its rows.
@@ -80,39 +78,39 @@ pub struct BatchQuery {
     /// Price of energy, USD/kWh. Lines and CSV need it; documents state these in
     /// their body.
     #[serde(default, deserialize_with = "given")]
-    #[param(schema_with = of::usd_per_kwh)]
+    #[param(schema_with = in_query::usd_per_kwh)]
     pub usd_per_kwh: Option<Amount>,
     /// The pool's share.
     #[serde(default, deserialize_with = "given")]
-    #[param(schema_with = of::pool_fee)]
+    #[param(schema_with = in_query::pool_fee)]
     pub pool_fee: Option<Amount>,
     /// Share of the time machines run.
     #[serde(default, deserialize_with = "given")]
-    #[param(schema_with = of::uptime)]
+    #[param(schema_with = in_query::uptime)]
     pub uptime: Option<Amount>,
     /// Energy metered for each unit machines take.
     #[serde(default, deserialize_with = "given")]
-    #[param(schema_with = of::meter_factor)]
+    #[param(schema_with = in_query::meter_factor)]
     pub meter_factor: Option<Amount>,
     /// Other costs, USD a day.
     #[serde(default, deserialize_with = "given")]
-    #[param(schema_with = of::other_usd_per_day)]
+    #[param(schema_with = in_query::other_usd_per_day)]
     pub other_usd_per_day: Option<Amount>,
     /// USD/BTC.
     #[serde(default, deserialize_with = "given")]
-    #[param(schema_with = of::price_usd)]
+    #[param(schema_with = in_query::price_usd)]
     pub price_usd: Option<Amount>,
     /// Network difficulty.
     #[serde(default, deserialize_with = "given")]
-    #[param(schema_with = of::difficulty)]
+    #[param(schema_with = in_query::difficulty)]
     pub difficulty: Option<Amount>,
     /// Subsidy of a block, BTC.
     #[serde(default, deserialize_with = "given")]
-    #[param(schema_with = of::subsidy_btc)]
+    #[param(schema_with = in_query::subsidy_btc)]
     pub subsidy_btc: Option<Amount>,
     /// Mean fees of a block, BTC.
     #[serde(default, deserialize_with = "given")]
-    #[param(schema_with = of::fees_btc)]
+    #[param(schema_with = in_query::fees_btc)]
     pub fees_btc: Option<Amount>,
 }
 
@@ -166,7 +164,7 @@ pub fn read(
     } = query;
     let usd_per_kwh = usd_per_kwh.ok_or_else(|| {
         let problem =
-            Problem::new(Code::QueryShape, "Say ?usd_per_kwh=… in the address.", "请在地址中填写 ?usd_per_kwh=…。");
+            Problem::new(Code::InputRefused, "Say ?usd_per_kwh=… in the address.", "请在地址中填写 ?usd_per_kwh=…。");
         problem.at("usd_per_kwh")
     })?;
     let site = SiteBody { usd_per_kwh, pool_fee, uptime, meter_factor };
@@ -180,7 +178,7 @@ fn document(query: BatchQuery, bytes: &[u8], most: usize, told: Told<'_>) -> Res
     let market = [&query.price_usd, &query.difficulty, &query.subsidy_btc, &query.fees_btc];
     if stated.into_iter().chain(market).any(Option::is_some) {
         return Err(Problem::new(
-            Code::QueryShape,
+            Code::InputRefused,
             "A JSON document states these in its body.",
             "JSON 文档请在正文中填写这些参数。",
         ));
@@ -192,28 +190,29 @@ fn document(query: BatchQuery, bytes: &[u8], most: usize, told: Told<'_>) -> Res
             Problem::new(Code::JsonSyntax, "An object is needed.", "需要一个 JSON 对象。").in_line(line)
         })
     };
-    let (mut head, mut machines) = (Vec::new(), None);
-    for (key, value) in split::members(bytes).map_err(uncut)? {
-        let key_text: String = shaped(key.text)?;
-        if key_text == "machines" && machines.is_none() {
-            machines = Some(value);
-        } else {
-            head.push(format!("{}:{}", String::from_utf8_lossy(key.text), String::from_utf8_lossy(value.text)));
-        }
-    }
-    let BatchBody { site, market, other_usd_per_day, machines: () } =
-        shaped(format!("{{{}}}", head.join(",")).as_bytes())?;
-    let needed = || {
-        Problem::new(Code::JsonShape, "The member machines is needed: a list.", "需要成员 machines（列表）。")
-            .at("machines")
+    let members = split::members(bytes).map_err(uncut)?;
+    let is_machines = |key: &Piece<'_>| key.text == b"\"machines\"";
+    let machines = members.into_iter().find(|(key, _)| is_machines(key)).map(|(_, value)| value);
+    let Some(machines) = machines.filter(|value| value.text.starts_with(b"[")) else {
+        let problem =
+            Problem::new(Code::JsonShape, "The member machines is needed: a list.", "需要成员 machines（列表）。");
+        return Err(problem.at("machines"));
     };
-    let machines = machines.ok_or_else(needed)?;
-    if machines.text.first() != Some(&b'[') {
-        return Err(needed());
-    }
+    // The rest is read with an empty list in their place, and lines as they are.
+    let (before, after) = around(bytes, machines.text);
+    let lines = vec![b'\n'; memchr::memchr_iter(b'\n', machines.text).count()];
+    let head = [before, b"[", &lines, b"]", after].concat();
+    let BatchBody { site, market, other_usd_per_day, machines: _ } = shaped(&head)?;
     let pieces = split::elements(machines).map_err(uncut)?;
     let rows = each(pieces.into_iter(), most, told)?;
     Ok(Rows { site, market, other_usd_per_day, rows })
+}
+
+/// What stands before and after a piece of a document.
+fn around<'a>(whole: &'a [u8], piece: &[u8]) -> (&'a [u8], &'a [u8]) {
+    let from = (piece.as_ptr() as usize).saturating_sub(whole.as_ptr() as usize).min(whole.len());
+    let to = (from + piece.len()).min(whole.len());
+    (&whole[..from], &whole[to..])
 }
 
 fn lines(bytes: &[u8], most: usize, told: Told<'_>) -> Result<Vec<Row>, Problem> {
@@ -360,8 +359,10 @@ mod tests {
             code(FORMS[0], "{}", "{\"site\":{\"usd_per_kwh\":1},\"machines\":{},\"tenant\":\"other\"}"),
             Code::JsonShape
         );
-        assert_eq!(code(FORMS[0], "{\"uptime\":\"1\"}", "{}"), Code::QueryShape);
-        assert_eq!(code(FORMS[1], "{}", "{}"), Code::QueryShape);
+        assert_eq!(code(FORMS[0], "{\"uptime\":\"1\"}", "{}"), Code::InputRefused);
+        let second = "{\"machines\":[],\n\"site\":{\"usd_per_kwh\":1},\"machines\":[]}";
+        assert_eq!(read_all(FORMS[0], "{}", second).unwrap_err().line, Some(2));
+        assert_eq!(code(FORMS[1], "{}", "{}"), Code::InputRefused);
         assert_eq!(code(FORMS[1], "{\"usd_per_kwh\":1}", &"{}\n".repeat(6)), Code::TooManyMachines);
         assert_eq!(
             code(FORMS[2], "{\"usd_per_kwh\":1}", &("watts\n".to_owned() + &"1\n".repeat(6))),
