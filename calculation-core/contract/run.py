@@ -91,6 +91,9 @@ def main():
         try:
             ready(f"http://127.0.0.1:{ports['probes']}/readyz", core)
             api = f"http://127.0.0.1:{ports['api']}"
+            metrics = urllib.request.urlopen(f"http://127.0.0.1:{ports['probes']}/metrics", timeout=5).read().decode()
+            if 'features="none"' not in metrics:
+                raise SystemExit("this build has a bad version's feature; a product has none")
             send_batch(api, token(key))
             config = (HERE / "schemathesis.toml").read_text()
             (folder / "schemathesis.toml").write_text(config + f'\n[auth.openapi.token]\nbearer = "{token(key)}"\n')

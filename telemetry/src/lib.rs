@@ -95,6 +95,9 @@ impl Telemetry<'_> {
     }
 
     fn tracer(&self, endpoint: &str) -> Result<SdkTracerProvider, Error> {
+        // The exporter's client wants one, whatever else in the program has TLS;
+        // an earlier one stays.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let exporter = SpanExporter::builder()
             .with_http()
             .with_endpoint(format!("{}/v1/traces", endpoint.trim_end_matches('/')))

@@ -58,6 +58,10 @@ pub(crate) fn all() -> Result<(), Error> {
     let exact =
         step("coverage of the formulas", report(FORMULAS, &["--show-missing-lines", "--fail-uncovered-lines", "0"])?);
     let measured = bench::sample();
+    let bad = step(
+        "the core's bad versions are bad",
+        cargo(&["test", "--quiet", "--locked", "--package", "calculation-core", "--all-features", "--test", "bad"]),
+    );
     let replayed = replay();
     let kept = contract::run(contract::SAMPLE);
     let fuzzed = fuzz::run(fuzz::SAMPLE);
@@ -65,7 +69,7 @@ pub(crate) fn all() -> Result<(), Error> {
     let recalled = recall::run(RECALL_SAMPLE, "");
     println!("\nthe whole took {} s", begun.elapsed().as_secs());
     counts.tell()?;
-    measured.and(replayed).and(kept).and(fuzzed).and(recalled).and(enough).and(exact)
+    measured.and(bad).and(replayed).and(kept).and(fuzzed).and(recalled).and(enough).and(exact)
 }
 
 /// The optimized program, as it is shipped, replays the records that the tests

@@ -9,9 +9,10 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::amount::{Amount, given, in_query};
 use super::answer::{Words, json};
+use super::code::Code;
 use super::extract::Query;
 use super::input::NAME_MAX;
-use super::problem::{Code, Problem};
+use super::problem::Problem;
 
 /// Which rows.
 #[derive(Debug, Deserialize, IntoParams)]

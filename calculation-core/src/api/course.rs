@@ -10,8 +10,9 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use super::amount::{Amount, given, of};
+use super::code::Code;
 use super::input::or;
-use super::problem::{Code, Problem};
+use super::problem::Problem;
 use crate::clock::Clock;
 
 /// Days of a horizon nobody stated.

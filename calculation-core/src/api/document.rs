@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 use utoipa::OpenApi;
 
 use super::batch::{BatchAnswer, BatchMachine, BatchRow, BatchSummary};
-use super::problem::{Code, ProblemBody};
+use super::code::Code;
+use super::problem::ProblemBody;
 
 #[derive(OpenApi)]
 #[openapi(

@@ -10,9 +10,10 @@ use utoipa::ToSchema;
 
 use super::amount::given;
 use super::answer::{Answered, compute, keep};
+use super::code::Code;
 use super::extract::Document;
 use super::input::{Machine, MarketBody, SiteBody};
-use super::problem::{Code, Problem};
+use super::problem::Problem;
 use crate::core::Core;
 
 /// What is asked.

@@ -15,11 +15,12 @@ use utoipa::ToSchema;
 
 use super::amount::{Amount, given, of};
 use super::answer::{Answered, compute};
+use super::code::Code;
 use super::course::{CourseBody, affordable};
 use super::extract::{Document, accepted};
 use super::input::{Machine, MarketBody, SiteBody, fleet, micro};
 use super::picture::{FORMS, SVG, svg};
-use super::problem::{Code, Problem, language};
+use super::problem::{Problem, language};
 use crate::access::Caller;
 use crate::core::Core;
 

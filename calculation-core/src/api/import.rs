@@ -14,9 +14,10 @@ use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
 use super::answer::{Words, json};
+use super::code::Code;
 use super::extract::{accepted, kind, whole};
 use super::input::within;
-use super::problem::{Code, Problem};
+use super::problem::Problem;
 use crate::access::Caller;
 use crate::core::Core;
 

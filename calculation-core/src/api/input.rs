@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::amount::{Amount, given, of};
-use super::problem::{Code, Problem};
+use super::code::Code;
+use super::problem::Problem;
 use crate::access::Caller;
 use crate::market::{Markets, Network, Reading, Standing, State};
 

@@ -13,7 +13,8 @@ use opentelemetry_sdk::propagation::TraceContextPropagator;
 use tracing::{Instrument, field, info, info_span};
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 
-use super::problem::{Code, Problem};
+use super::code::Code;
+use super::problem::Problem;
 use crate::access::{Caller, Permission, Refused};
 use crate::core::Core;
 

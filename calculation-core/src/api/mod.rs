@@ -4,6 +4,7 @@ pub mod amount;
 pub mod answer;
 pub mod batch;
 mod catalogue;
+pub mod code;
 mod course;
 mod curtailment;
 mod document;
@@ -32,7 +33,8 @@ use utoipa_axum::routes;
 
 use crate::access::Permission;
 use crate::core::Core;
-use problem::{Code, Problem, language};
+use code::Code;
+use problem::{Problem, language};
 
 pub use document::text as document;
 
@@ -84,7 +86,7 @@ async fn openapi(State(core): State<Arc<Core>>) -> Response {
 }
 
 async fn problems(headers: HeaderMap) -> Html<String> {
-    Html(problem::page(language(&headers)))
+    Html(code::page(language(&headers)))
 }
 
 async fn nothing() -> Problem {

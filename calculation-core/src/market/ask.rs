@@ -105,7 +105,7 @@ impl<V: Clone + Send + Sync + 'static> Asked<V> {
 
     async fn get(&self, path: &str) -> Result<Bytes, Unusable> {
         // The address is told without its query, where a key might be.
-        let failed = |error: reqwest::Error| Unusable::Unreachable(error.without_url().to_string());
+        let failed = |error: reqwest::Error| Unusable::Unreachable(innermost(&error.without_url()));
         let mut response = self.client.get(path).send().await.map_err(failed)?;
         if response.status() != reqwest::StatusCode::OK {
             return Err(Unusable::Status(response.status().as_u16()));
@@ -119,6 +119,11 @@ impl<V: Clone + Send + Sync + 'static> Asked<V> {
         }
         Ok(answer.freeze())
     }
+}
+
+/// The last cause, which says most: `connection refused`.
+fn innermost(error: &dyn std::error::Error) -> String {
+    error.source().map_or_else(|| error.to_string(), innermost)
 }
 
 /// What the time limit makes of an error, back to ours.

@@ -52,7 +52,7 @@ pub async fn start_with(settings: &Value) -> Service {
         let found = |addresses: Addresses| found.send(addresses).unwrap();
         Box::pin(run(settings, origin, Clock::system(), found, async move { drop(stops.await) })).await
     });
-    let addresses = tokio::time::timeout(Duration::from_secs(10), finds).await.unwrap().unwrap();
+    let addresses = tokio::time::timeout(Duration::from_secs(60), finds).await.unwrap().unwrap();
     Service {
         api: addresses.api,
         probes: addresses.probes,

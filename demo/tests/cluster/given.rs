@@ -50,7 +50,9 @@ pub fn plays_by_kubeconfig_alone() {
     let output = demo(&kubeconfig, &context, &IMAGE);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
     assert!(output.status.success(), "{told}");
-    for line in ["reached by its kubeconfig alone", "✔ cumulus", "pods: 999 → 50", "All 5 scenes played"] {
+    for line in
+        ["reached by its kubeconfig alone", "✔ cumulus", "pods: 999 → 50", "All 5 scenes played", "Left out: \"A fleet"]
+    {
         assert!(told.contains(line), "{line:?} is not in {told}");
     }
     assert!(!told.contains("\u{1b}["), "no terminal, no escape codes");

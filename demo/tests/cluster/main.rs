@@ -6,6 +6,7 @@
 
 mod chart;
 mod given;
+mod own;
 mod stage;
 
 use std::process::ExitCode;
@@ -20,9 +21,10 @@ fn main() -> ExitCode {
     let mut arguments = Arguments::from_args();
     arguments.test_threads.get_or_insert(2);
     let root = nix::unistd::geteuid().is_root();
-    let tests: [(&str, fn()); 2] = [
+    let tests: [(&str, fn()); 3] = [
         ("the_chart_is_installed_upgraded_removed_and_back", chart::installed_upgraded_removed_and_back),
         ("the_demo_plays_on_a_cluster_known_by_its_kubeconfig", given::plays_by_kubeconfig_alone),
+        ("the_demo_plays_whole_on_a_cluster_of_its_own", own::plays_whole),
     ];
     let trials = tests.map(|(name, body)| {
         let run = move || {

@@ -28,8 +28,9 @@ use tracing::Instrument;
 use utoipa::ToSchema;
 
 use super::answer::{json, keep};
+use super::code::Code;
 use super::extract::{Query, accepted, kind, whole};
-use super::problem::{Code, Details, Problem, language};
+use super::problem::{Details, Problem, language};
 use crate::access::Caller;
 use crate::core::Core;
 use crate::metrics::Metrics;

@@ -13,7 +13,8 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::job::{Done, Entry};
-use crate::api::problem::{Code, Problem};
+use crate::api::code::Code;
+use crate::api::problem::Problem;
 
 /// Rows in a piece.
 const PIECE: usize = 256;

@@ -8,10 +8,11 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::split::{self, Piece, Uncut};
 use crate::api::amount::{Amount, given, in_query, of};
+use crate::api::code::Code;
 use crate::api::extract::shaped;
 use crate::api::import::refused;
 use crate::api::input::{Machine, MarketBody, SiteBody};
-use crate::api::problem::{Code, Problem};
+use crate::api::problem::Problem;
 
 /// Characters of a row's id.
 const ID_MAX: usize = 64;

@@ -1,0 +1,34 @@
+//! The demo as `make demo` plays it: a cluster of its own, the whole list of
+//! scenes, and nothing left behind.
+
+use std::process::{Command, Output};
+use std::sync::LazyLock;
+
+use crate::stage::{IMAGE, root};
+
+fn demo(name: &str, more: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_demo")).args(["--name", name]).args(more).output().unwrap()
+}
+
+pub fn plays_whole() {
+    LazyLock::force(&IMAGE);
+    let name = format!("own{}", std::process::id());
+    let output = demo(&name, &["--built"]);
+    let told = String::from_utf8_lossy(&output.stderr).into_owned();
+    let picture = std::fs::read_to_string(root().join("target/demo/heatmap.svg")).unwrap_or_default();
+    let down = demo(&name, &["down"]);
+    assert!(output.status.success(), "{told}");
+    for line in [
+        "5000 miners as CSV, priced in",
+        "fresh by coinbase, kraken, bitstamp",
+        "market data is INVENTED",
+        "without a token: 401 TokenRefused",
+        "\"revision\":\"example\",\"tenant\":\"acme\"",
+        "\"state\":\"stale\"",
+        "All 6 scenes played",
+    ] {
+        assert!(told.contains(line), "{line:?} is not in {told}");
+    }
+    assert!(picture.starts_with("<svg"), "the picture is where it says");
+    assert!(down.status.success(), "{}", String::from_utf8_lossy(&down.stderr));
+}
