@@ -53,6 +53,7 @@ impl Settings {
             instance: &self.identity,
             format: self.log_format,
             filter: &self.log_filter,
+            filter_setting: "--log-filter",
             otlp_endpoint: self.otlp_endpoint.as_deref(),
             traced: "hashinsight",
         }

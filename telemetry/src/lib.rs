@@ -30,6 +30,8 @@ pub struct Telemetry<'a> {
     pub format: LogFormat,
     /// Which log lines are written, as `level` or `target=level,…`.
     pub filter: &'a str,
+    /// The setting that holds it, as people know it.
+    pub filter_setting: &'static str,
     /// A collector of traces.
     pub otlp_endpoint: Option<&'a str>,
     /// Spans of this target are traced: those of libraries would drown them.
@@ -40,8 +42,10 @@ pub struct Telemetry<'a> {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// The log filter cannot be read.
-    #[error("the log filter {filter:?} cannot be read: {source}; use a level, or target=level pairs")]
+    #[error("{setting} {filter:?} cannot be read: {source}; use a level, or target=level pairs")]
     Filter {
+        /// The setting.
+        setting: &'static str,
         /// As given.
         filter: String,
         /// Why.
@@ -77,8 +81,11 @@ impl Telemetry<'_> {
     /// Sets up logs, and traces where an endpoint is named. Must run outside an
     /// async runtime: the exporter has a thread of its own.
     pub fn init(&self) -> Result<Guard, Error> {
-        let filter = EnvFilter::try_new(self.filter)
-            .map_err(|source| Error::Filter { filter: self.filter.to_owned(), source })?;
+        let filter = EnvFilter::try_new(self.filter).map_err(|source| Error::Filter {
+            setting: self.filter_setting,
+            filter: self.filter.to_owned(),
+            source,
+        })?;
         let lines =
             tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
         let lines: Box<dyn Layer<Registry> + Send + Sync> = match self.format {

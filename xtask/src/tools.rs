@@ -72,13 +72,14 @@ pub(crate) fn python(packages: Packages) -> Result<PathBuf, Error> {
 /// Parts of the compiler in use that the suite needs.
 const COMPONENTS: [&str; 3] = ["clippy", "llvm-tools", "rustfmt"];
 /// Programs the suite needs, and what to do without one.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 8] = [
     ("cc", "install a C compiler and libc's headers: apt-get install gcc libc6-dev"),
     ("c++", "install a C++ compiler: apt-get install g++"),
     ("go", "install Go 1.26 or newer"),
     ("apt-get", "use Debian or Ubuntu"),
     ("dpkg-deb", "use Debian or Ubuntu"),
     ("bash", "install bash"),
+    ("python3", "install Python with venv: apt-get install python3-venv"),
     ("rustup", "install Rust by rustup"),
 ];
 

@@ -22,6 +22,8 @@ use crate::core::Core;
 const ID: HeaderName = HeaderName::from_static("x-request-id");
 /// Characters of an id that a client may send.
 const ID_MAX: usize = 64;
+/// The code of requests whose client went away.
+const GONE: u16 = 499;
 /// The label of addresses that lead nowhere.
 const NOWHERE: &str = "_unknown";
 
@@ -32,7 +34,6 @@ struct Tenant(Arc<str>);
 /// Gives each request an id and a span, counts it, and refuses more at once than
 /// the service bears.
 pub async fn observe(State(core): State<Arc<Core>>, mut request: Request, next: Next) -> Response {
-    let begun = tokio::time::Instant::now();
     let number = core.number();
     let id = sent_id(&request).unwrap_or_else(|| derived_id(&core, number));
     let route = request.extensions().get::<MatchedPath>().map_or(NOWHERE, MatchedPath::as_str).to_owned();
@@ -43,7 +44,7 @@ pub async fn observe(State(core): State<Arc<Core>>, mut request: Request, next: 
     if let Ok(value) = HeaderValue::from_str(&id) {
         request.headers_mut().insert(ID, value);
     }
-    core.metrics.in_flight.inc();
+    let mut under_way = UnderWay::begin(&core, &route);
     let is_too_many =
         core.metrics.in_flight.get() > i64::try_from(core.settings.requests.concurrent).unwrap_or(i64::MAX);
     let answered = async {
@@ -62,13 +63,13 @@ pub async fn observe(State(core): State<Arc<Core>>, mut request: Request, next: 
         next.run(request).await
     };
     let mut response = answered.instrument(span.clone()).await;
-    core.metrics.in_flight.dec();
     let tenant = response.extensions_mut().remove::<Tenant>().map(|Tenant(tenant)| tenant);
-    let (code, seconds) = (response.status().as_u16(), begun.elapsed().as_secs_f64());
+    let (code, seconds) = (response.status().as_u16(), under_way.begun.elapsed().as_secs_f64());
     span.record("code", code);
     if let Some(tenant) = &tenant {
         span.record("tenant", tenant.as_ref());
     }
+    under_way.is_answered = true;
     core.metrics.answered(code, &route, tenant.as_deref(), seconds);
     let tenant = tenant.as_deref().unwrap_or_default();
     info!(%method, route, id, tenant, code, seconds, "answered");
@@ -77,6 +78,31 @@ pub async fn observe(State(core): State<Arc<Core>>, mut request: Request, next: 
     }
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
+}
+
+/// A request under way. One that is dropped before it is answered, because its
+/// client went away, is counted as 499, as proxies do.
+struct UnderWay<'a> {
+    core: &'a Core,
+    route: &'a str,
+    begun: tokio::time::Instant,
+    is_answered: bool,
+}
+
+impl<'a> UnderWay<'a> {
+    fn begin(core: &'a Core, route: &'a str) -> Self {
+        core.metrics.in_flight.inc();
+        Self { core, route, begun: tokio::time::Instant::now(), is_answered: false }
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.core.metrics.in_flight.dec();
+        if !self.is_answered {
+            self.core.metrics.answered(GONE, self.route, None, self.begun.elapsed().as_secs_f64());
+        }
+    }
 }
 
 /// An id that the client or the edge gave.

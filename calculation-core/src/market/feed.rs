@@ -150,9 +150,11 @@ impl<V: Clone + PartialEq + Send + Sync + 'static> Feed<V> {
         }
         let feed = Arc::clone(self);
         self.parts.tasks.spawn(async move {
+            // Given back however this ends.
+            let asked = Asking(&feed.asking);
             let reading = feed.look().await;
             feed.cache.insert((), reading).await;
-            feed.asking.store(false, Ordering::Release);
+            drop(asked);
         });
     }
 
@@ -184,6 +186,15 @@ impl<V: Clone + PartialEq + Send + Sync + 'static> Feed<V> {
         let (value, from, heard) =
             good.map_or((None, Vec::new(), None), |Good { value, from, heard }| (Some(value), from, Some(heard)));
         Arc::new(Reading { value, state, standing, from, heard, rejected, looked: now })
+    }
+}
+
+/// That somebody asks behind the readers' backs, until dropped.
+struct Asking<'a>(&'a AtomicBool);
+
+impl Drop for Asking<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }
 

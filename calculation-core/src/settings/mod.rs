@@ -327,6 +327,7 @@ impl Settings {
             instance: &self.instance,
             format: if self.logs.json { LogFormat::Json } else { LogFormat::Text },
             filter: &self.logs.filter,
+            filter_setting: "logs.filter",
             otlp_endpoint: self.logs.otlp_endpoint.as_deref(),
             traced: "calculation_core",
         }

@@ -144,3 +144,38 @@ async fn one_tenant_s_heavy_work_leaves_room_for_others() {
     let longest = others(&service, all).await;
     assert!(longest < Duration::from_secs(2), "{longest:?}");
 }
+
+#[tokio::test]
+async fn a_client_that_goes_away_is_counted_and_leaves_nothing_behind() {
+    let service = start_with(&json!({})).await;
+    service.stand_in.fail_all(market_stand_in::Fault::Silent);
+    let mut stream = raw(&service, "GET /v1/market HTTP/1.1").await;
+    stream.write_all(b"\r\n").await.unwrap();
+    crate::ground::eventually("it is under way", || async { service.metric("http_requests_in_flight").await == 1.0 })
+        .await;
+    drop(stream);
+    crate::ground::eventually("it is counted", || async {
+        service.metric("http_requests_total{code=\"499\",route=\"/v1/market\",tenant=\"_none\"}").await == 1.0
+    })
+    .await;
+    assert_eq!(service.metric("http_requests_in_flight").await, 0.0);
+}
+
+#[tokio::test]
+async fn who_comes_with_the_key_of_a_body_that_never_came_takes_its_place() {
+    let service = start_with(&json!({})).await;
+    let mut cut = raw(&service, "POST /v1/batches HTTP/1.1").await;
+    let head = "content-type: application/json\r\nidempotency-key: cut\r\ncontent-length: 1000\r\n\r\n{\"machines\":";
+    cut.write_all(head.as_bytes()).await.unwrap();
+    crate::ground::eventually("it has begun", || async { service.get("/v1/batches/cut").await.0 == 202 }).await;
+    let body = json!({"machines": [{"terahash_per_second": 1, "watts": 30}], "site": {"usd_per_kwh": 0},
+        "market": {"price_usd": 1, "difficulty": 1e14, "subsidy_btc": 3, "fees_btc": 0}});
+    let request = service.ask(Method::POST, "/v1/batches").header("content-type", "application/json");
+    let second = request.header("idempotency-key", "cut").body(body.to_string()).send();
+    let second = tokio::spawn(second);
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    drop(cut);
+    let (status, found) = crate::ground::answer(second.await.unwrap().unwrap()).await;
+    assert_eq!((status, &found["summary"]["machines"]), (200, &json!(1)), "{found}");
+    assert_eq!(service.get("/v1/batches/cut").await.0, 200);
+}

@@ -82,12 +82,22 @@ impl Batches {
         (entry.into_value(), is_new)
     }
 
+    /// Forgets this batch, and none that took its place.
+    fn forget(&self, caller: &Caller, key: &str, job: &Arc<Job>) {
+        let at = (Arc::clone(&caller.tenant), key.to_owned());
+        let is_other = |kept: Option<moka::Entry<Key, Arc<Job>>>| match kept {
+            Some(kept) if Arc::ptr_eq(kept.value(), job) => moka::ops::compute::Op::Remove,
+            _ => moka::ops::compute::Op::Nop,
+        };
+        self.jobs.entry(at).and_compute_with(is_other);
+    }
+
     /// Keeps what it came to; what failed may be sent again under its key.
     fn ended(&self, caller: &Caller, key: &str, job: &Arc<Job>) {
         let at = (Arc::clone(&caller.tenant), key.to_owned());
         match job.outcome() {
             Some(Ok(_)) => self.jobs.insert(at, Arc::clone(job)),
-            _ => self.jobs.invalidate(&at),
+            _ => self.forget(caller, key, job),
         }
         self.metrics.batch_bytes.set(i64::try_from(self.jobs.weighted_size()).unwrap_or(i64::MAX));
     }
@@ -143,32 +153,42 @@ pub async fn send(
         ));
     }
     let context = format!("{sent}\n{}\n", uri.query().unwrap_or_default());
-    let (job, is_new) = match &key {
+    let (mut job, mut is_new) = match &key {
         Some(key) => core.batches.begin(&caller, key),
         None => (Arc::new(Job::new()), true),
     };
+    let mut body = body;
+    if !is_new {
+        let bytes = whole(&core, body, |_| ()).await?;
+        while !is_new {
+            match job.content().await {
+                Some(first) if first == digest(&context, &bytes) => break,
+                Some(_) => return Err(reused()),
+                // The first one's body never came; this one takes its place.
+                None => {
+                    let key = key.as_deref().unwrap_or_default();
+                    core.batches.forget(&caller, key, &job);
+                    (job, is_new) = core.batches.begin(&caller, key);
+                }
+            }
+        }
+        body = Body::from(bytes);
+    }
     if is_new {
         let work = Work { core: Arc::clone(&core), caller, job: Arc::clone(&job), key: key.clone() };
         core.tasks.spawn(work.run(sent, query, context, body).in_current_span());
-    } else {
-        same(&core, &job, &context, body).await?;
     }
     answer(&job, form, &headers, key.as_deref()).await
 }
 
-/// Refuses a batch that comes again with other content.
-async fn same(core: &Core, job: &Job, context: &str, body: Body) -> Result<(), Problem> {
-    let bytes = whole(core, body, |_| ()).await?;
-    let first = job.content().await;
-    if first.is_some_and(|first| first != digest(context, &bytes)) {
-        let problem = Problem::new(
-            Code::IdempotencyKeyReused,
-            "Its first content was another: use a new key for a new batch.",
-            "首次内容与此不同：新批次请使用新的键。",
-        );
-        return Err(problem.at("Idempotency-Key"));
-    }
-    Ok(())
+/// A key that comes again with other content.
+fn reused() -> Problem {
+    let problem = Problem::new(
+        Code::IdempotencyKeyReused,
+        "Its first content was another: use a new key for a new batch.",
+        "首次内容与此不同：新批次请使用新的键。",
+    );
+    problem.at("Idempotency-Key")
 }
 
 fn digest(context: &str, bytes: &[u8]) -> [u8; 32] {
