@@ -71,9 +71,9 @@ impl Core {
         let records = Records::new(settings.records.as_ref(), &settings.instance, &metrics).map_err(Error::Records)?;
         Ok(Self {
             markets: Markets::new(&settings.market_data, &client, &clock, &metrics, &tasks),
-            verifier: Verifier::new(&settings.auth, &client, &clock, &metrics),
-            accounts: Accounts::new(&settings.limits, limits),
-            compute: Compute::new(settings.threads),
+            verifier: Verifier::new(&settings.auth, &client, &metrics),
+            accounts: Accounts::new(&settings.limits, settings.requests.concurrent, limits),
+            compute: Compute::new(settings.threads, &metrics),
             batches: Batches::new(&settings.requests, &metrics),
             records,
             clock,

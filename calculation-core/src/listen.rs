@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_io_timeout::TimeoutStream;
 use tokio_rustls::TlsAcceptor;
 
@@ -70,7 +71,8 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
     CertificateDer::pem_file_iter(path).map_err(failed)?.collect::<Result<_, _>>().map_err(failed)
 }
 
-/// Serves until `stop` resolves; then what is under way has `drain`.
+/// Serves until `stop` resolves; then what is under way has `drain`. Returns when
+/// that time began.
 pub async fn serve(
     listener: TcpListener,
     acceptor: Option<TlsAcceptor>,
@@ -78,7 +80,7 @@ pub async fn serve(
     settings: &RequestSettings,
     stop: impl Future<Output = ()>,
     drain: Duration,
-) {
+) -> Instant {
     let places = Arc::new(Semaphore::new(settings.connections));
     let (graceful, mut connections) = (GracefulShutdown::new(), JoinSet::new());
     let write = Duration::from_secs(settings.write_seconds);
@@ -113,13 +115,16 @@ pub async fn serve(
         });
     }
     drop(listener);
+    let since = Instant::now();
     let ended = async {
         graceful.shutdown().await;
         while connections.join_next().await.is_some() {}
     };
     if tokio::time::timeout(drain, ended).await.is_err() {
-        tracing::warn!(connections = places.available_permits(), "what was under way took too long and is cut off");
+        let connections = settings.connections - places.available_permits();
+        tracing::warn!(connections, "what was under way took too long and is cut off");
     }
+    since
 }
 
 trait Stream: AsyncRead + AsyncWrite + Send {}

@@ -2,12 +2,16 @@
 
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::time::Duration;
 
 use calculation_core::clock::Clock;
 use calculation_core::run::{Error, Origin, run};
 use calculation_core::settings::{PREFIX, Settings};
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
+
+/// What is still computed when all is over has so long.
+const LAST: Duration = Duration::from_secs(1);
 
 #[derive(Parser)]
 #[command(
@@ -54,12 +58,13 @@ fn start(arguments: Arguments) -> Result<(), Error> {
     let settings = Settings::read(origin.file.as_deref(), origin.environment.clone())
         .map_err(calculation_core::core::Error::from)?;
     if arguments.check {
+        calculation_core::run::check(&settings)?;
         print("the settings are good\n");
         return Ok(());
     }
     let _telemetry = settings.telemetry().init()?;
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
-    runtime.block_on(async {
+    let ended = runtime.block_on(async {
         let (mut terminate, mut interrupt) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
         let stop = async move {
             tokio::select! {
@@ -68,7 +73,10 @@ fn start(arguments: Arguments) -> Result<(), Error> {
             }
         };
         Box::pin(run(settings, origin, Clock::system(), |_| (), stop)).await
-    })
+    });
+    // A computation cannot be stopped; nobody waits for it any more.
+    runtime.shutdown_timeout(LAST);
+    ended
 }
 
 /// Variables that set something; a name or value that is no text sets nothing.

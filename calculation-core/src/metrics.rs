@@ -92,8 +92,12 @@ impl Metrics {
             source_durations: histogram("market_source_duration_seconds", "Time a provider took.", "source")?,
             breakers: gauge("market_source_breaker_open", "Whether a provider is left alone.", &["source"])?,
             cached: counter("market_cache_requests_total", "Readings of market data.", &["feed", "outcome"])?,
-            states: gauge("market_state", "1 for the state market data is in.", &["feed", "state"])?,
-            ages: gauge("market_age_seconds", "Seconds since market data was heard.", &["feed"])?,
+            states: gauge(
+                "market_state",
+                "1 for the state market data was in when it was read last.",
+                &["feed", "state"],
+            )?,
+            ages: gauge("market_age_seconds", "Seconds since the last good value was heard.", &["feed"])?,
             refused_tokens: counter("tokens_refused_total", "Tokens that were refused.", &["code"])?,
             records: counter("records_total", "Records, by outcome.", &["outcome"])?,
             reloads: counter("reloads_total", "Settings read again while running.", &["what", "outcome"])?,
@@ -129,13 +133,20 @@ impl Metrics {
         self.cached.with_label_values(&[feed, outcome]).inc();
     }
 
-    /// Market data was read, and how it stands.
-    pub fn read(&self, feed: &str, state: State, age: Option<u64>) {
+    /// Market data was read, and how it stood.
+    pub fn read(&self, feed: &str, state: State) {
         for other in State::ALL {
             self.states.with_label_values(&[feed, other.name()]).set(i64::from(other == state));
         }
-        let age = age.and_then(|age| i64::try_from(age).ok());
-        self.ages.with_label_values(&[feed]).set(age.unwrap_or_default());
+    }
+
+    /// How old the last good value is now; no series where there is none.
+    pub fn age(&self, feed: &str, age: Option<u64>) {
+        match age.and_then(|age| i64::try_from(age).ok()) {
+            Some(age) => self.ages.with_label_values(&[feed]).set(age),
+            // Nothing to take away is no mistake.
+            None => drop(self.ages.remove_label_values(&[feed])),
+        }
     }
 
     /// The text exposition format.

@@ -32,6 +32,7 @@ fn ready(readiness: Result<(), BTreeMap<&'static str, String>>) -> (StatusCode, 
 }
 
 async fn metrics(State(core): State<Arc<Core>>) -> Response {
+    core.markets.show_ages(&core.metrics, core.clock.now());
     match core.metrics.render() {
         Ok(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
         Err(error) => {

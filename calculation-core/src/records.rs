@@ -148,7 +148,12 @@ impl Folder {
             self.begin()?;
             let numbers = self.numbers()?;
             let surplus = numbers.len().saturating_sub(self.settings.files as usize);
-            numbers.iter().take(surplus).try_for_each(|number| std::fs::remove_file(self.path(*number)))?;
+            for number in numbers.iter().take(surplus) {
+                // What cannot be removed is no reason not to write.
+                if let Err(error) = std::fs::remove_file(self.path(*number)) {
+                    tracing::warn!(%error, number, "an old file of records cannot be removed");
+                }
+            }
         }
         let Some((file, so_far)) = &mut self.file else { return Ok(()) };
         file.write_all(line)?;

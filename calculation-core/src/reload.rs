@@ -1,5 +1,5 @@
-//! What may change while the service runs: keys of issuers, limits of tenants,
-//! manual market values. Everything else is told of and waits for a restart.
+//! What may change while the service runs: keys of issuers, the file of limits,
+//! manual market values. Everything else waits for a restart.
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -48,30 +48,34 @@ async fn look(core: &Arc<Core>, origin: &Origin, told: &mut String) {
     let (origin, limits) = (origin.clone(), core.settings.limits.file.clone());
     let read = tokio::task::spawn_blocking(move || {
         let settings = Settings::read(origin.file.as_deref(), origin.environment);
-        let limits = limits.as_deref().map(LimitFile::read).transpose();
-        settings.and_then(|settings| Ok((settings, limits?)))
+        (settings, limits.as_deref().map(LimitFile::read).transpose())
     });
+    let Ok((settings, limits)) = read.await else {
+        tracing::error!("settings could not be looked at");
+        return;
+    };
     let count = |outcome: &str| core.metrics.reloads.with_label_values(&["settings", outcome]).inc();
-    match read.await {
-        Ok(Ok((settings, limits))) => {
-            told.clear();
-            if limits.is_some_and(|limits| core.accounts.replace(limits)) {
-                count("ok");
-                tracing::info!("other limits are in force");
-            }
-            if core.markets.set_manual(&settings.market_data.manual) {
-                count("ok");
-                tracing::info!("other manual market values are in force");
-            }
+    let mut wrong = Vec::new();
+    match limits {
+        Ok(Some(limits)) if core.accounts.replace(limits.clone()) => {
+            count("ok");
+            tracing::info!("other limits are in force");
         }
-        Ok(Err(error)) => {
-            let why = error.to_string();
-            if *told != why {
-                count("failed");
-                tracing::warn!(why, "settings cannot be read again; those in force stay");
-                *told = why;
-            }
-        }
-        Err(error) => tracing::error!(%error, "settings could not be looked at"),
+        Ok(_) => {}
+        Err(error) => wrong.push(error.to_string()),
     }
+    match settings {
+        Ok(settings) if core.markets.set_manual(&settings.market_data.manual) => {
+            count("ok");
+            tracing::info!("other manual market values are in force");
+        }
+        Ok(_) => {}
+        Err(error) => wrong.push(error.to_string()),
+    }
+    let why = wrong.join("; ");
+    if !why.is_empty() && *told != why {
+        count("failed");
+        tracing::warn!(why, "settings cannot be read again; those in force stay");
+    }
+    *told = why;
 }

@@ -10,10 +10,13 @@ use tokio::sync::oneshot;
 
 use crate::clock::Clock;
 use crate::core::Core;
-use crate::settings::Settings;
+use crate::settings::{LimitFile, Settings};
 use crate::{access, api, bad, core, listen, probes, reload};
 
 pub use crate::reload::Origin;
+
+/// How long the probes have to end.
+const PROBES: Duration = Duration::from_secs(1);
 
 /// Why the service ended, other than by request.
 #[derive(Debug, thiserror::Error)]
@@ -49,6 +52,16 @@ pub struct Addresses {
     pub probes: SocketAddr,
 }
 
+/// Looks at the files that settings name.
+pub fn check(settings: &Settings) -> Result<(), Error> {
+    access::install();
+    listen::acceptor(settings.tls.as_ref())?;
+    if let Some(file) = &settings.limits.file {
+        LimitFile::read(file).map_err(core::Error::from)?;
+    }
+    Ok(())
+}
+
 /// Runs the service until `stop` resolves; `found` is told where it is.
 pub async fn run(
     settings: Settings,
@@ -78,9 +91,10 @@ pub async fn run(
     };
     let serving = async {
         let rest = Duration::from_secs(drain.seconds);
-        listen::serve(api_listener, acceptor, router, &requests, ending, rest).await;
+        let since = listen::serve(api_listener, acceptor, router, &requests, ending, rest).await;
         core.tasks.close();
-        drop(tokio::time::timeout(rest, core.tasks.wait()).await);
+        // Connections and work behind them have one time together.
+        drop(tokio::time::timeout_at(since + rest, core.tasks.wait()).await);
         let _ = end_probes.send(());
     };
     let starting = async {
@@ -93,8 +107,20 @@ pub async fn run(
         found(addresses);
         reload::forever(&core, &origin).await;
     };
+    let work = async {
+        let mut probing = std::pin::pin!(async { probes.await });
+        let early = tokio::select! {
+            () = serving => None,
+            served = &mut probing => Some(served),
+        };
+        match early {
+            Some(served) => served,
+            // Whoever asks the probes half a question keeps nobody waiting.
+            None => tokio::time::timeout(PROBES, probing).await.unwrap_or(Ok(())),
+        }
+    };
     tokio::select! {
-        ((), served) = async { tokio::join!(serving, async { probes.await }) } => served.map_err(Error::Runtime),
+        served = work => served.map_err(Error::Runtime),
         () = starting => Ok(()),
     }
 }

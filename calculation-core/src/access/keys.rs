@@ -5,14 +5,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use arc_swap::ArcSwap;
-use jiff::{SignedDuration, Timestamp};
 use jsonwebtoken::jwk::{AlgorithmParameters, EllipticCurve, JwkSet, PublicKeyUse};
 use jsonwebtoken::{Algorithm, DecodingKey};
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, MutexGuard};
+use tokio::time::Instant;
 
-use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::settings::IssuerSettings;
 
@@ -21,7 +21,9 @@ const SET_MAX: usize = 256 * 1024;
 /// Keys in a set.
 const KEYS_MAX: usize = 64;
 /// The shortest time between two questions.
-const AGAIN: SignedDuration = SignedDuration::from_secs(10);
+const AGAIN: Duration = Duration::from_secs(10);
+/// How long an address has to answer.
+const PATIENCE: Duration = Duration::from_secs(3);
 
 /// A key and the one algorithm it is for.
 #[derive(Clone)]
@@ -41,9 +43,8 @@ enum Place {
 pub struct Keys {
     place: Place,
     known: ArcSwap<BTreeMap<String, Key>>,
-    asked: Mutex<Option<Timestamp>>,
+    asked: Mutex<Option<Instant>>,
     client: reqwest::Client,
-    clock: Clock,
     metrics: Metrics,
 }
 
@@ -59,14 +60,11 @@ pub enum Error {
     /// It is no set of keys.
     #[error("no JSON Web Key Set: {0}")]
     Shape(String),
-    /// No key in it can be used.
-    #[error("no usable key in it: RSA of 2048 bits for RS256, or Ed25519 for EdDSA, with a kid, for signatures")]
-    Empty,
 }
 
 impl Keys {
     /// Of this issuer; empty until [`Keys::refresh`].
-    pub fn new(of: &IssuerSettings, client: &reqwest::Client, clock: &Clock, metrics: &Metrics) -> Self {
+    pub fn new(of: &IssuerSettings, client: &reqwest::Client, metrics: &Metrics) -> Self {
         let place = match (&of.jwks_file, &of.jwks_url) {
             (Some(file), _) => Place::File(file.clone()),
             (None, address) => Place::Address(address.clone().unwrap_or_default()),
@@ -76,7 +74,6 @@ impl Keys {
             known: ArcSwap::default(),
             asked: Mutex::new(None),
             client: client.clone(),
-            clock: clock.clone(),
             metrics: metrics.clone(),
         }
     }
@@ -91,26 +88,41 @@ impl Keys {
         if let Some(key) = self.known.load().get(name) {
             return Some(key.clone());
         }
-        self.refresh().await;
+        // Whoever finds another asking does not wait in line behind it.
+        if let Ok(asked) = self.asked.try_lock() {
+            self.read(asked).await;
+        }
         self.known.load().get(name).cloned()
     }
 
     /// Reads the keys anew, unless that was done just now.
     pub async fn refresh(&self) {
-        let mut asked = self.asked.lock().await;
-        let now = self.clock.now();
-        if asked.is_some_and(|asked| now.duration_since(asked) < AGAIN) {
+        self.read(self.asked.lock().await).await;
+    }
+
+    async fn read(&self, mut asked: MutexGuard<'_, Option<Instant>>) {
+        if asked.is_some_and(|asked| asked.elapsed() < AGAIN) {
             return;
         }
-        *asked = Some(now);
+        self.read_now().await;
+        *asked = Some(Instant::now());
+    }
+
+    async fn read_now(&self) {
         let read = match &self.place {
             Place::File(path) => {
                 tokio::fs::read(path).await.map_err(|error| Error::File(path.display().to_string(), error))
             }
-            Place::Address(address) => self.get(address).await,
+            Place::Address(address) => {
+                let late = |_| Err(Error::Address("no answer in time".to_owned()));
+                tokio::time::timeout(PATIENCE, self.get(address)).await.unwrap_or_else(late)
+            }
         };
         match read.and_then(|bytes| usable(&bytes)) {
             Ok(keys) => {
+                if keys.is_empty() {
+                    tracing::warn!("the issuer has no usable key: RSA of 2048 bits for RS256, or Ed25519, with a kid");
+                }
                 self.metrics.reloads.with_label_values(&["keys", "ok"]).inc();
                 self.known.store(Arc::new(keys));
             }
@@ -154,7 +166,8 @@ fn usable(bytes: &[u8]) -> Result<BTreeMap<String, Key>, Error> {
             keys.insert(name.clone(), Key { key, algorithm });
         }
     }
-    if keys.is_empty() { Err(Error::Empty) } else { Ok(keys) }
+    // A set that was emptied takes its keys away.
+    Ok(keys)
 }
 
 #[cfg(test)]
@@ -171,7 +184,7 @@ mod tests {
             {"kty":"OKP","crv":"Ed25519","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","use":"sig","kid":"good"}]}"#;
         let keys = usable(set.as_bytes()).unwrap();
         assert_eq!(keys.keys().collect::<Vec<_>>(), ["good"]);
-        assert!(matches!(usable(br#"{"keys":[]}"#), Err(Error::Empty)));
+        assert!(usable(br#"{"keys":[]}"#).unwrap().is_empty());
         assert!(matches!(usable(b"<html>"), Err(Error::Shape(_))));
     }
 }

@@ -10,6 +10,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::Deserialize;
+use tokio::sync::OwnedSemaphorePermit;
 
 pub use crypto::install;
 pub use keys::Keys;
@@ -60,6 +61,8 @@ pub struct Caller {
     pub roles: BTreeSet<Role>,
     /// What its tenant may do.
     pub account: Arc<Account>,
+    /// The request's place among its tenant's; work that goes on keeps it.
+    pub under_way: Arc<OwnedSemaphorePermit>,
 }
 
 impl Caller {

@@ -8,7 +8,6 @@ use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
 use serde::Deserialize;
 
 use super::{Keys, Role};
-use crate::clock::Clock;
 use crate::metrics::Metrics;
 use crate::settings::AuthSettings;
 
@@ -103,11 +102,11 @@ pub struct Verifier {
 
 impl Verifier {
     /// For these issuers; their keys are not read yet.
-    pub fn new(settings: &AuthSettings, client: &reqwest::Client, clock: &Clock, metrics: &Metrics) -> Self {
+    pub fn new(settings: &AuthSettings, client: &reqwest::Client, metrics: &Metrics) -> Self {
         let issuers = settings.issuers.iter().map(|of| Issuer {
             name: of.issuer.clone(),
             audience: of.audience.clone(),
-            keys: Keys::new(of, client, clock, metrics),
+            keys: Keys::new(of, client, metrics),
         });
         Self { issuers: issuers.collect(), metrics: metrics.clone() }
     }
@@ -149,7 +148,8 @@ impl Verifier {
             ErrorKind::Json(_) => Refused::Algorithm,
             _ => Refused::Malformed,
         })?;
-        if !matches!(header.alg, Algorithm::RS256 | Algorithm::EdDSA) {
+        // What a token insists on that is not understood here is refused (RFC 7515, 4.1.11).
+        if header.crit.is_some() || !matches!(header.alg, Algorithm::RS256 | Algorithm::EdDSA) {
             return Err(Refused::Algorithm);
         }
         // Not believed yet: it only chooses whose keys must prove it.

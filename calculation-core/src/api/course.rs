@@ -85,6 +85,9 @@ impl CourseBody {
             Some(text) => date(text)?,
             None => clock.now().to_zoned(TimeZone::UTC).date(),
         };
+        for (field, length) in [(Field::Days, self.days), (Field::Months, self.months)] {
+            length.map_or(Ok(()), |length| field.check(&Exact::whole(length.into())))?;
+        }
         let horizon = match (self.days, self.months) {
             (Some(days), None) => Horizon::Days(days),
             (None, Some(months)) => Horizon::Months(months),
@@ -117,12 +120,12 @@ impl Course {
     /// Stretches of time within which nothing changes, at most.
     pub fn stretches(&self) -> u64 {
         let (days, months) = match self.horizon {
-            Horizon::Days(days) => (days, days / 28 + 1),
-            Horizon::Months(months) => (months * 31, months),
+            Horizon::Days(days) => (u64::from(days), u64::from(days) / 28 + 1),
+            Horizon::Months(months) => (u64::from(months) * 31, u64::from(months)),
         };
         let is_monthly = matches!(self.convention, Convention::MonthStart | Convention::MonthMiddle);
         // A halving within a month makes one more.
-        u64::from(if is_monthly { months + 6 } else { days })
+        if is_monthly { months + 6 } else { days }
     }
 }
 

@@ -13,12 +13,12 @@ use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::amount::{Amount, given, of};
+use super::amount::{Amount, at_most, given, of};
 use super::answer::{Answered, compute};
 use super::code::Code;
 use super::course::affordable;
 use super::extract::{Document, accepted};
-use super::input::{Machine, MarketBody, fleet, or};
+use super::input::{MACHINES_MAX, Machine, MarketBody, fleet, or};
 use super::picture::{FORMS, SVG, svg};
 use super::problem::{Problem, language};
 use crate::access::Caller;
@@ -43,6 +43,7 @@ pub struct Prices {
     #[schema(minimum = 1, maximum = 60)]
     pub minutes: u32,
     /// Prices, USD/MWh; null where there is none.
+    #[serde(deserialize_with = "at_most::<_, _, INTERVALS_MAX>")]
     #[schema(schema_with = price_list)]
     pub usd_per_mwh: Vec<Option<Amount>>,
 }
@@ -74,7 +75,8 @@ pub struct ProfileBody {
 #[serde(deny_unknown_fields)]
 pub struct CurtailmentBody {
     /// The machines.
-    #[schema(min_items = 1)]
+    #[serde(deserialize_with = "at_most::<_, _, MACHINES_MAX>")]
+    #[schema(min_items = 1, max_items = 100_000)]
     pub machines: Vec<Machine>,
     /// The prices to try the rule on.
     pub prices: Prices,
@@ -123,7 +125,7 @@ pub struct CurtailmentBody {
     #[schema(nullable = false, maximum = 10_080)]
     pub lag: Option<u32>,
     /// Other ways the models can run.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "at_most::<_, _, PROFILES_MAX>")]
     #[schema(max_items = 10_000)]
     pub profiles: Vec<ProfileBody>,
 }
@@ -168,10 +170,6 @@ impl Prices {
 }
 
 fn profiles(bodies: &[ProfileBody]) -> Result<Profiles, Problem> {
-    if bodies.len() > PROFILES_MAX {
-        let problem = Problem::new(Code::InputRefused, "Too many profiles.", "运行档位过多。");
-        return Err(problem.at("profiles").limit(PROFILES_MAX));
-    }
     let profile = |body: &ProfileBody| -> Result<Profile, Problem> {
         Ok(Profile {
             model: body.model.clone(),
@@ -202,9 +200,10 @@ pub async fn curtailment(
     let form = accepted(&headers, &FORMS)?;
     let curve = body.prices.curve()?;
     let profiles = profiles(&body.profiles)?;
-    let fleet = fleet(&body.machines, &caller, core.settings.max_batch_miners)?;
+    // Each profile is tried for each kind of its model; at most all of them.
     let intervals = u64::try_from(body.prices.usd_per_mwh.len()).unwrap_or(u64::MAX);
-    affordable(fleet.kinds().len(), intervals, WORK_MAX, HINT)?;
+    let tries = intervals.saturating_mul(1 + u64::try_from(profiles.0.len()).unwrap_or(u64::MAX - 1));
+    let (machines, most, account) = (body.machines, core.settings.max_batch_miners, caller.clone());
     let pool_fee = or(body.pool_fee.as_ref(), Field::PoolFee, Exact::zero())?;
     // The figures rest on revenue; where it is stated the market is not asked.
     let revenue = amount(body.usd_per_petahash_day.as_ref(), Field::UsdPerPetahashDay)?;
@@ -227,6 +226,8 @@ pub async fn curtailment(
     let tongue = language(&headers);
     core.compute
         .run(&caller, move |threads| {
+            let fleet = fleet(&machines, &account, most)?;
+            affordable(fleet.kinds().len(), tries, WORK_MAX, HINT)?;
             let request = Request::Curtailment(Plan { fleet, terms, profiles, curve });
             let answer = compute(&request, threads)?;
             let (Request::Curtailment(plan), Answer::Curtailment(back)) = (&request, &answer) else {
@@ -241,7 +242,8 @@ pub async fn curtailment(
         .await
 }
 
-const HINT: (&str, &str) = ("use fewer different machines or fewer intervals", "请减少矿机种类或价格时段");
+const HINT: (&str, &str) =
+    ("use fewer different machines, intervals or profiles", "请减少矿机种类、价格时段或运行档位");
 
 #[cfg(test)]
 mod tests {

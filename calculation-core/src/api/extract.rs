@@ -21,6 +21,12 @@ pub fn media_type(headers: &HeaderMap) -> String {
     value.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
+/// Whether a weight says never: `q=0`.
+pub fn is_refused(weight: &str) -> bool {
+    let q = weight.split(';').find_map(|part| part.trim().strip_prefix("q="));
+    q.is_some_and(|q| q.trim().trim_end_matches(['0', '.']).is_empty())
+}
+
 /// The first of `offered` that the client accepts; the first of all where it
 /// does not say.
 pub fn accepted<'a>(headers: &HeaderMap, offered: &[&'a str]) -> Result<&'a str, Problem> {
@@ -28,7 +34,11 @@ pub fn accepted<'a>(headers: &HeaderMap, offered: &[&'a str]) -> Result<&'a str,
     let Some(value) = headers.get(header::ACCEPT) else { return Ok(first) };
     let wanted = value.to_str().unwrap_or_default();
     for one in wanted.split(',') {
-        let one = one.split(';').next().unwrap_or_default().trim();
+        let (one, weight) = one.split_once(';').unwrap_or((one, ""));
+        let one = one.trim().to_ascii_lowercase();
+        if is_refused(weight) {
+            continue;
+        }
         let fits = |name: &&&str| {
             one == "*/*"
                 || one == **name
@@ -58,8 +68,13 @@ pub fn kind<'a>(headers: &HeaderMap, understood: &[&'a str]) -> Result<&'a str, 
 }
 
 /// The whole body, told about as it comes; too long or too slow is refused.
-pub async fn whole(core: &Core, mut body: Body, mut came: impl FnMut(usize)) -> Result<Bytes, Problem> {
-    let (most, seconds) = (core.settings.requests.body_bytes, core.settings.requests.body_seconds);
+pub async fn whole(core: &Core, body: Body, came: impl FnMut(usize)) -> Result<Bytes, Problem> {
+    within(core, body, usize::MAX, came).await
+}
+
+async fn within(core: &Core, mut body: Body, most: usize, mut came: impl FnMut(usize)) -> Result<Bytes, Problem> {
+    let most = most.min(core.settings.requests.body_bytes);
+    let seconds = core.settings.requests.body_seconds;
     let read = async {
         let mut bytes = Vec::new();
         while let Some(frame) = body.frame().await {
@@ -94,12 +109,18 @@ pub async fn whole(core: &Core, mut body: Body, mut came: impl FnMut(usize)) -> 
 pub fn shaped<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
     let mut deserializer = serde_json::Deserializer::from_slice(bytes);
     let value = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
-        let field = error.path().to_string();
+        let field = Some(error.path().to_string()).filter(|path| path != ".");
         let inner = error.inner();
         let line = u64::try_from(inner.line()).unwrap_or_default();
         let code = if inner.is_data() { Code::JsonShape } else { Code::JsonSyntax };
+        // The line has a member of its own.
         let why: String = inner.to_string().chars().take(300).collect();
-        Problem::new(code, why.clone(), format!("{}：{why}", code.title().zh)).at(field).in_line(line)
+        let why = why.split(" at line ").next().unwrap_or_default();
+        let problem = Problem::new(code, why, format!("{}：{why}", code.title().zh)).in_line(line);
+        match field {
+            Some(field) => problem.at(field),
+            None => problem,
+        }
     })?;
     deserializer.end().map_err(|error| {
         let why = error.to_string();
@@ -111,13 +132,22 @@ pub fn shaped<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
 /// A JSON body.
 pub struct Document<T>(pub T);
 
-impl<T: DeserializeOwned> FromRequest<Arc<Core>> for Document<T> {
+/// Bytes of a document that is no batch.
+const DOCUMENT_MAX: usize = 8 * 1024 * 1024;
+/// Bytes that are read in passing; more are read where one may block.
+const SHORT: usize = 64 * 1024;
+
+impl<T: DeserializeOwned + Send + 'static> FromRequest<Arc<Core>> for Document<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, core: &Arc<Core>) -> Result<Self, Problem> {
         kind(request.headers(), &["application/json"])?;
-        let bytes = whole(core, request.into_body(), |_| ()).await?;
-        shaped(&bytes).map(Self)
+        let bytes = within(core, request.into_body(), DOCUMENT_MAX, |_| ()).await?;
+        if bytes.len() <= SHORT {
+            return shaped(&bytes).map(Self);
+        }
+        let read = tokio::task::spawn_blocking(move || shaped(&bytes).map(Self));
+        read.await.unwrap_or_else(|error| Err(Problem::internal(&error)))
     }
 }
 
@@ -149,6 +179,7 @@ mod tests {
             accepted(&headers, &["application/json", "text/csv"]).ok()
         };
         assert_eq!(of("text/csv;q=0.9, application/json"), Some("text/csv"));
+        assert_eq!(of("text/csv;q=0, Application/JSON"), Some("application/json"));
         assert_eq!(of("text/*"), Some("text/csv"));
         assert_eq!(of("*/*"), Some("application/json"));
         assert_eq!(of("image/png"), None);

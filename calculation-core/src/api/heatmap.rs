@@ -13,12 +13,12 @@ use hashinsight_mining::{Exact, Field};
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::amount::{Amount, given, of};
+use super::amount::{Amount, at_most, given, of};
 use super::answer::{Answered, compute};
 use super::code::Code;
 use super::course::{CourseBody, affordable};
 use super::extract::{Document, accepted};
-use super::input::{Machine, MarketBody, SiteBody, fleet, micro};
+use super::input::{MACHINES_MAX, Machine, MarketBody, SiteBody, fleet, micro};
 use super::picture::{FORMS, SVG, svg};
 use super::problem::{Problem, language};
 use crate::access::Caller;
@@ -90,7 +90,8 @@ pub struct HeatmapMarket {
 #[serde(deny_unknown_fields)]
 pub struct HeatmapBody {
     /// The machines.
-    #[schema(min_items = 1)]
+    #[serde(deserialize_with = "at_most::<_, _, MACHINES_MAX>")]
+    #[schema(min_items = 1, max_items = 100_000)]
     pub machines: Vec<Machine>,
     /// How they run.
     pub site: SiteBody,
@@ -151,8 +152,7 @@ pub async fn heatmap(
         NetworkUnit::Exahash => Network::Exahash(of(Field::Exahash)?),
         NetworkUnit::Difficulty => Network::Difficulty(of(Field::Difficulty)?),
     };
-    let fleet = fleet(&body.machines, &caller, core.settings.max_batch_miners)?;
-    affordable(fleet.kinds().len(), course.stretches(), WORK_MAX, HINT)?;
+    let (machines, most, account) = (body.machines, core.settings.max_batch_miners, caller.clone());
     // The axes stand for price and difficulty; what else is needed may come from
     // the feeds.
     let axes = MarketBody {
@@ -163,23 +163,26 @@ pub async fn heatmap(
         height: body.market.height,
     };
     let filled = axes.fill(&core.markets, core.clock.now(), true).await?.without_axes();
-    let plan = Plan {
-        fleet,
-        site,
-        prices: prices.iter().map(micro).collect(),
-        network,
-        fees_btc: filled.market.fees_btc.clone(),
-        start: course.start,
-        height: filled.height()?,
-        horizon: course.horizon,
-        price_growth: course.price_growth,
-        difficulty_growth: course.difficulty_growth,
-        convention: course.convention,
-        rest: if body.rests.unwrap_or(true) { Rest::Unprofitable } else { Rest::Never },
-    };
+    let (height, stretches) = (filled.height()?, course.stretches());
     let tongue = language(&headers);
     core.compute
         .run(&caller, move |threads| {
+            let fleet = fleet(&machines, &account, most)?;
+            affordable(fleet.kinds().len(), stretches, WORK_MAX, HINT)?;
+            let plan = Plan {
+                fleet,
+                site,
+                prices: prices.iter().map(micro).collect(),
+                network,
+                fees_btc: filled.market.fees_btc.clone(),
+                start: course.start,
+                height,
+                horizon: course.horizon,
+                price_growth: course.price_growth,
+                difficulty_growth: course.difficulty_growth,
+                convention: course.convention,
+                rest: if body.rests.unwrap_or(true) { Rest::Unprofitable } else { Rest::Never },
+            };
             let request = Request::Heatmap(plan);
             let answer = compute(&request, threads)?;
             let (Request::Heatmap(plan), Answer::Heatmap(map)) = (&request, &answer) else {

@@ -13,10 +13,12 @@ use super::amount::{Amount, given, of};
 use super::code::Code;
 use super::problem::Problem;
 use crate::access::Caller;
-use crate::market::{Markets, Network, Reading, Standing, State};
+use crate::market::{Fees, Markets, Network, Reading, Standing, State};
 
 /// Characters of a model's name.
 pub const NAME_MAX: usize = 120;
+/// Entries of a list of machines.
+pub const MACHINES_MAX: usize = 100_000;
 /// Satoshis of a bitcoin, as decimals.
 const SATOSHI_DECIMALS: u32 = 8;
 
@@ -94,6 +96,8 @@ impl Machine {
 
 /// Machines as one fleet, within the tenant's limits.
 pub fn fleet(machines: &[Machine], caller: &Caller, most: u32) -> Result<Fleet, Problem> {
+    // Nobody is recognized who would be too many.
+    within(u64::try_from(machines.len()).unwrap_or(u64::MAX), caller, most)?;
     let mut kinds = Vec::with_capacity(machines.len());
     let mut count = 0_u64;
     for (at, machine) in machines.iter().enumerate() {
@@ -204,7 +208,8 @@ pub struct Label {
 /// The market an answer rests on, and what that rests on.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct MarketUsed {
-    /// Verified when every part is, else estimated.
+    /// Verified when price and network are, and nothing is stated; else
+    /// estimated.
     pub standing: Standing,
     /// USD/BTC; none where it is an axis.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -222,8 +227,11 @@ pub struct MarketUsed {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     pub price: Option<Label>,
-    /// What the rest rests on.
+    /// What difficulty and height rest on.
     pub network: Label,
+    /// What the fees rest on: one provider is enough for them, so they are never
+    /// verified.
+    pub fees: Label,
     /// Parts that the request stated.
     pub given: Vec<&'static str>,
 }
@@ -244,6 +252,18 @@ impl Label {
     pub fn of<V>(reading: &Reading<V>, now: Timestamp) -> Self {
         let Reading { state, standing, from, .. } = reading;
         Self { state: *state, standing: *standing, from: from.clone(), age_seconds: reading.age(now) }
+    }
+
+    /// Of fees that were heard with this network, or before it.
+    fn of_fees(fees: &Fees, network: &Self, now: Timestamp) -> Self {
+        let standing = Standing::Estimated;
+        if network.state == State::Manual {
+            return Self { standing, ..network.clone() };
+        }
+        let age = u64::try_from(now.duration_since(fees.heard).as_secs()).unwrap_or(0);
+        let is_older = network.age_seconds.is_none_or(|of_network| age > of_network);
+        let state = if is_older { State::Stale } else { network.state };
+        Self { state, standing, from: vec![fees.from], age_seconds: Some(age) }
     }
 
     fn stated() -> Self {
@@ -295,9 +315,11 @@ impl MarketBody {
         let reading = if is_enough { None } else { Some(markets.network.read().await) };
         let heard: Option<&Network> = reading.as_ref().and_then(|reading| reading.value.as_ref());
         let network = reading.as_ref().map_or_else(Label::stated, |reading| Label::of(reading, now));
-        let height = self.height.or(heard.map(|network| network.height + 1));
+        let height = self.height.or(heard.map(|network| network.height.saturating_add(1)));
         let difficulty = difficulty.or_else(|| heard.map(|network| network.difficulty.clone()));
-        let fees = fees.or_else(|| heard.and_then(|network| network.fees_btc.clone()));
+        let known_fees = heard.and_then(|network| network.fees.as_ref()).filter(|_| fees.is_none());
+        let fees_label = known_fees.map_or_else(Label::stated, |fees| Label::of_fees(fees, &network, now));
+        let fees = fees.or_else(|| known_fees.map(|fees| fees.btc.clone()));
         let subsidy =
             subsidy.or_else(|| height.map(|height| Exact::scaled(protocol::subsidy(height).into(), SATOSHI_DECIMALS)));
         let market = Market {
@@ -316,6 +338,7 @@ impl MarketBody {
             fees_btc: market.fees_btc.canonical(),
             price: Some(price),
             network,
+            fees: fees_label,
             given,
         };
         Ok(Filled { market, height, used })
@@ -325,9 +348,10 @@ impl MarketBody {
 impl Filled {
     /// Where the market is from, as records keep it.
     pub fn source(&self) -> String {
-        let MarketUsed { price, network, given, .. } = &self.used;
+        let MarketUsed { price, network, fees, given, .. } = &self.used;
         let price = price.as_ref().map_or_else(String::new, Label::words);
-        format!("price {price}; network {}; stated {}", network.words(), given.join("+"))
+        let (network, fees) = (network.words(), fees.words());
+        format!("price {price}; network {network}; fees {fees}; stated {}", given.join("+"))
     }
 
     /// With price and difficulty left out: they are axes.

@@ -1,7 +1,7 @@
 //! What stands before every route: an id, a span, counts, a time limit, and who
 //! may pass.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request, State};
@@ -27,9 +27,10 @@ const GONE: u16 = 499;
 /// The label of addresses that lead nowhere.
 const NOWHERE: &str = "_unknown";
 
-/// Who asked, told from the inner layers to the outer ones.
-#[derive(Clone)]
-struct Tenant(Arc<str>);
+/// Who asked, told from the inner layers to the outer ones, however the request
+/// ends.
+#[derive(Clone, Default)]
+struct Tenant(Arc<OnceLock<Arc<str>>>);
 
 /// Gives each request an id and a span, counts it, and refuses more at once than
 /// the service bears.
@@ -44,7 +45,9 @@ pub async fn observe(State(core): State<Arc<Core>>, mut request: Request, next: 
     if let Ok(value) = HeaderValue::from_str(&id) {
         request.headers_mut().insert(ID, value);
     }
-    let mut under_way = UnderWay::begin(&core, &route);
+    let who = Tenant::default();
+    request.extensions_mut().insert(who.clone());
+    let mut under_way = UnderWay::begin(&core, &route, &who);
     let is_too_many =
         core.metrics.in_flight.get() > i64::try_from(core.settings.requests.concurrent).unwrap_or(i64::MAX);
     let answered = async {
@@ -63,7 +66,7 @@ pub async fn observe(State(core): State<Arc<Core>>, mut request: Request, next: 
         next.run(request).await
     };
     let mut response = answered.instrument(span.clone()).await;
-    let tenant = response.extensions_mut().remove::<Tenant>().map(|Tenant(tenant)| tenant);
+    let tenant = who.0.get().cloned();
     let (code, seconds) = (response.status().as_u16(), under_way.begun.elapsed().as_secs_f64());
     span.record("code", code);
     if let Some(tenant) = &tenant {
@@ -85,14 +88,15 @@ pub async fn observe(State(core): State<Arc<Core>>, mut request: Request, next: 
 struct UnderWay<'a> {
     core: &'a Core,
     route: &'a str,
+    who: &'a Tenant,
     begun: tokio::time::Instant,
     is_answered: bool,
 }
 
 impl<'a> UnderWay<'a> {
-    fn begin(core: &'a Core, route: &'a str) -> Self {
+    fn begin(core: &'a Core, route: &'a str, who: &'a Tenant) -> Self {
         core.metrics.in_flight.inc();
-        Self { core, route, begun: tokio::time::Instant::now(), is_answered: false }
+        Self { core, route, who, begun: tokio::time::Instant::now(), is_answered: false }
     }
 }
 
@@ -100,7 +104,8 @@ impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
         self.core.metrics.in_flight.dec();
         if !self.is_answered {
-            self.core.metrics.answered(GONE, self.route, None, self.begun.elapsed().as_secs_f64());
+            let tenant = self.who.0.get().map(AsRef::as_ref);
+            self.core.metrics.answered(GONE, self.route, tenant, self.begun.elapsed().as_secs_f64());
         }
     }
 }
@@ -161,16 +166,27 @@ pub async fn admit(
         Err(refused) => return Problem::from(refused).into_response(),
     };
     let tenant: Arc<str> = said.tenant.into();
+    if let Some(Tenant(who)) = request.extensions().get::<Tenant>() {
+        // Once: a request has one token.
+        let _ = who.set(Arc::clone(&tenant));
+    }
     let account = core.accounts.of(&tenant);
-    let caller = Caller { tenant: Arc::clone(&tenant), roles: said.roles, account };
-    let mut response = if let Some(problem) = refuse(&caller, permission) {
-        problem.into_response()
-    } else {
-        request.extensions_mut().insert(caller);
-        next.run(request).await
-    };
-    response.extensions_mut().insert(Tenant(tenant));
-    response
+    let Some(place) = account.under_way() else { return crowded().into_response() };
+    let caller = Caller { tenant, roles: said.roles, account, under_way: Arc::new(place) };
+    if let Some(problem) = refuse(&caller, permission) {
+        return problem.into_response();
+    }
+    request.extensions_mut().insert(caller);
+    next.run(request).await
+}
+
+fn crowded() -> Problem {
+    let problem = Problem::new(
+        Code::TooManyAtOnce,
+        "Too many requests of this tenant are under way; try again when one is answered.",
+        "该租户正在进行的请求过多；请在其完成后重试。",
+    );
+    problem.again(1)
 }
 
 fn refuse(caller: &Caller, permission: Permission) -> Option<Problem> {

@@ -88,7 +88,7 @@ pub async fn market(State(core): State<Arc<Core>>) -> Response {
         network: NetworkNow {
             difficulty: known.map(|network| network.difficulty.canonical()),
             height: known.map(|network| network.height),
-            fees_btc: known.and_then(|network| network.fees_btc.as_ref().map(Exact::canonical)),
+            fees_btc: known.and_then(|network| network.fees.as_ref().map(|fees| fees.btc.canonical())),
             label: Label::of(&network, now),
             rejected: rejected(&network),
         },

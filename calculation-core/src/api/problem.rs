@@ -13,6 +13,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::code::Code;
+use super::extract::is_refused;
 use crate::access::Refused;
 
 /// Something went wrong.
@@ -242,7 +243,9 @@ impl IntoResponse for Problem {
 /// The language a client prefers: Chinese where it says so before English.
 pub fn language(headers: &HeaderMap) -> Language {
     let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let first = accepted.split(',').map(str::trim).find(|tag| tag.starts_with("zh") || tag.starts_with("en"));
+    let tags = accepted.split(',').map(|tag| tag.split_once(';').unwrap_or((tag, "")));
+    let mut wanted = tags.filter(|(_, weight)| !is_refused(weight)).map(|(tag, _)| tag.trim().to_ascii_lowercase());
+    let first = wanted.find(|tag| tag.starts_with("zh") || tag.starts_with("en"));
     if first.is_some_and(|tag| tag.starts_with("zh")) { Language::Chinese } else { Language::English }
 }
 
@@ -308,6 +311,7 @@ mod tests {
         };
         assert_eq!(of("zh-CN,zh;q=0.9,en;q=0.8"), Language::Chinese);
         assert_eq!(of("fr, en, zh"), Language::English);
+        assert_eq!(of("en;q=0, ZH-CN"), Language::Chinese);
         assert_eq!(language(&HeaderMap::new()), Language::English);
     }
 }

@@ -15,7 +15,7 @@ use moka::future::Cache;
 use tokio_util::task::TaskTracker;
 
 use super::ask::Ask;
-use super::judge::{Heard, Judged};
+use super::judge::{Heard, Judged, Last};
 use super::{Standing, State, Unusable};
 use crate::clock::Clock;
 use crate::metrics::Metrics;
@@ -62,7 +62,7 @@ pub struct Parts {
 }
 
 /// Decides what was heard comes to.
-pub type Judge<V> = fn(Vec<Heard<V>>, Option<&V>, Timestamp) -> Judged<V>;
+pub type Judge<V> = fn(Vec<Heard<V>>, Last<'_, V>, Timestamp) -> Judged<V>;
 
 /// A value by that name.
 pub struct Feed<V> {
@@ -74,6 +74,7 @@ pub struct Feed<V> {
     last: Mutex<Option<Good<V>>>,
     manual: ArcSwapOption<Reading<V>>,
     asking: AtomicBool,
+    newest: tokio::sync::Mutex<Option<Arc<Reading<V>>>>,
     parts: Parts,
 }
 
@@ -96,7 +97,18 @@ impl<V: Clone + PartialEq + Send + Sync + 'static> Feed<V> {
         let parts = Parts { clock: parts.clock.clone(), metrics: parts.metrics.clone(), tasks: parts.tasks.clone() };
         let cache = Cache::builder().max_capacity(1).expire_after(Kept { keep }).build();
         let (last, manual, asking) = (Mutex::new(None), ArcSwapOption::empty(), AtomicBool::new(false));
-        Arc::new(Self { name, keep, judge, asks, cache, last, manual, asking, parts })
+        Arc::new(Self {
+            name,
+            keep,
+            judge,
+            asks,
+            cache,
+            last,
+            manual,
+            asking,
+            newest: tokio::sync::Mutex::new(None),
+            parts,
+        })
     }
 
     /// Sets or lifts a manual value, which stands above all others. Returns
@@ -127,7 +139,7 @@ impl<V: Clone + PartialEq + Send + Sync + 'static> Feed<V> {
             Some(manual) => manual,
             None => self.kept().await,
         };
-        self.parts.metrics.read(self.name, reading.state, reading.age(self.parts.clock.now()));
+        self.parts.metrics.read(self.name, reading.state);
         reading
     }
 
@@ -144,8 +156,7 @@ impl<V: Clone + PartialEq + Send + Sync + 'static> Feed<V> {
 
     /// Asks anew, behind the reader's back, for a value soon past its time.
     fn ahead(self: &Arc<Self>, reading: &Reading<V>) {
-        let old = self.parts.clock.now().duration_since(reading.looked).unsigned_abs();
-        if old * 3 < self.kept_for(reading) * 2 || self.asking.swap(true, Ordering::AcqRel) {
+        if !self.is_soon_old(reading) || self.asking.swap(true, Ordering::AcqRel) {
             return;
         }
         let feed = Arc::clone(self);
@@ -158,16 +169,37 @@ impl<V: Clone + PartialEq + Send + Sync + 'static> Feed<V> {
         });
     }
 
-    fn kept_for(&self, reading: &Reading<V>) -> Duration {
-        Kept { keep: self.keep }.of(reading.state)
+    /// Seconds since the last good value was heard; none where there is none, or
+    /// where a manual one stands above it.
+    pub fn age(&self, now: Timestamp) -> Option<u64> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let heard = last.as_ref().filter(|_| self.manual.load().is_none()).map(|good| good.heard)?;
+        Some(u64::try_from(now.duration_since(heard).as_secs()).unwrap_or(0))
     }
 
-    /// Asks every provider once and judges what they say.
+    /// Asks every provider once and judges what they say; one such look at a
+    /// time, and none for who waited while another looked.
     async fn look(&self) -> Arc<Reading<V>> {
+        let mut newest = self.newest.lock().await;
+        if let Some(reading) = newest.as_ref().filter(|reading| !self.is_soon_old(reading)) {
+            return Arc::clone(reading);
+        }
+        let reading = self.look_now().await;
+        *newest = Some(Arc::clone(&reading));
+        reading
+    }
+
+    /// Whether it is past two thirds of the time it is kept.
+    fn is_soon_old(&self, reading: &Reading<V>) -> bool {
+        let old = self.parts.clock.now().duration_since(reading.looked).unsigned_abs();
+        old * 3 >= Kept { keep: self.keep }.of(reading.state) * 2
+    }
+
+    async fn look_now(&self) -> Arc<Reading<V>> {
         let heard = futures::future::join_all(self.asks.iter().map(Ask::ask)).await;
         let now = self.parts.clock.now();
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let Judged { value, rejected } = (self.judge)(heard, last.as_ref().map(|good| &good.value), now);
+        let Judged { value, rejected } = (self.judge)(heard, last.as_ref().map(|good| (&good.value, good.heard)), now);
         let is_new = value.is_some();
         if let Some((value, from)) = value {
             *last = Some(Good { value, from, heard: now });

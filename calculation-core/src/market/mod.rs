@@ -16,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hashinsight_mining::Exact;
+use jiff::Timestamp;
 use serde::Serialize;
 use tokio_util::task::TaskTracker;
 use utoipa::ToSchema;
@@ -36,8 +37,20 @@ pub struct Network {
     pub difficulty: Exact,
     /// Height of the newest block.
     pub height: u64,
-    /// Mean fees of a block over the last 144, BTC; none when no provider says.
-    pub fees_btc: Option<Exact>,
+    /// Mean fees of a block over the last 144; none when no provider says.
+    pub fees: Option<Fees>,
+}
+
+/// Mean fees of a block. One provider is enough for them, so they carry their
+/// own witness and age.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fees {
+    /// BTC.
+    pub btc: Exact,
+    /// Who says so.
+    pub from: &'static str,
+    /// When it was heard.
+    pub heard: Timestamp,
 }
 
 /// Where a value stands in time.
@@ -126,12 +139,20 @@ impl Markets {
 
     /// Sets or lifts the manual values. Returns whether that changed anything.
     pub fn set_manual(&self, manual: &Manual) -> bool {
+        // A manual value has no age; this one is never shown.
+        let heard = Timestamp::UNIX_EPOCH;
         let price = self.price.set_manual(manual.price_usd.clone());
         let network = self.network.set_manual(manual.network.as_ref().map(|network| Network {
             difficulty: network.difficulty.clone(),
             height: network.height,
-            fees_btc: Some(network.fees_btc.clone()),
+            fees: Some(Fees { btc: network.fees_btc.clone(), from: "manual", heard }),
         }));
         price || network
+    }
+
+    /// Shows how old the last good values are.
+    pub fn show_ages(&self, metrics: &Metrics, now: Timestamp) {
+        metrics.age("price", self.price.age(now));
+        metrics.age("network", self.network.age(now));
     }
 }

@@ -5,8 +5,8 @@ use hashinsight_mining::{Exact, Field, protocol};
 use jiff::Timestamp;
 use serde_json::Value;
 
-use super::Network;
 use super::source::{Quote, Source, Unusable, json, number, price};
+use super::{Fees, Network};
 use crate::settings::Provider;
 
 /// Decimals that a difficulty computed from its target is kept at.
@@ -104,7 +104,8 @@ impl Source for Mempool {
     }
     fn read(&self, answers: &[Bytes]) -> Result<Quote<Network>, Unusable> {
         let mut quote = tip(&json(answers.first())?)?;
-        quote.value.fees_btc = Some(fees(&json(answers.get(1))?)?);
+        let (btc, heard) = (fees(&json(answers.get(1))?)?, quote.at.unwrap_or(Timestamp::UNIX_EPOCH));
+        quote.value.fees = Some(Fees { btc, from: self.name(), heard });
         Ok(quote)
     }
 }
@@ -142,7 +143,7 @@ fn tip(blocks: &Value) -> Result<Quote<Network>, Unusable> {
     }
     let at = block["timestamp"].as_i64().and_then(|seconds| Timestamp::from_second(seconds).ok());
     let at = Some(at.ok_or(Unusable::Garbage("timestamp"))?);
-    Ok(Quote { value: Network { difficulty, height, fees_btc: None }, at })
+    Ok(Quote { value: Network { difficulty, height, fees: None }, at })
 }
 
 /// Mean fees of a block, BTC, of `{"startBlock", "endBlock", "totalFee"}`.

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use hashinsight_mining::Field;
+use hashinsight_mining::{Exact, Field};
 use serde_json::{Map, Value};
 
 use super::{LimitFile, Limits, MarketSettings, Provider, Settings};
@@ -105,11 +105,21 @@ impl Settings {
             }
         }
         self.limits.default.check("limits.default")?;
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
+        if !(1..=253).contains(&self.instance.len()) || !self.instance.bytes().all(is_name) {
+            let why = "letters, digits, - . and _ alone: it is part of files' names".to_owned();
+            return Err(Error::Wrong { field: "instance".to_owned(), why });
+        }
         for issuer in &self.auth.issuers {
             if issuer.jwks_file.is_some() == issuer.jwks_url.is_some() {
                 let why = "name its keys once: jwksFile or jwksUrl".to_owned();
                 return Err(Error::Wrong { field: format!("auth.issuers[{}]", issuer.issuer), why });
             }
+        }
+        let mut addresses = self.auth.issuers.iter().filter_map(|issuer| issuer.jwks_url.as_ref());
+        if let Some(wrong) = addresses.find(|address| !address.starts_with("http")) {
+            let why = format!("{wrong:?} is no address; https://… is");
+            return Err(Error::Wrong { field: "auth.issuers.jwksUrl".to_owned(), why });
         }
         market.check()
     }
@@ -150,6 +160,12 @@ impl MarketSettings {
                 return Err(wrong("networks", format!("{:?} says nothing of the network", at.provider)));
             }
         }
+        for (field, all) in [("prices", &self.prices), ("networks", &self.networks)] {
+            let names: Vec<String> = all.iter().map(|at| format!("{:?}", at.provider)).collect();
+            if let Some(twice) = names.iter().enumerate().find(|(at, name)| names[..*at].contains(name)) {
+                return Err(wrong(field, format!("{} stands there twice, and is one witness", twice.1)));
+            }
+        }
         if let Some(at) = self.prices.iter().chain(&self.networks).find(|at| !at.url.starts_with("http")) {
             return Err(wrong("url", format!("{:?} is no address; https://… is", at.url)));
         }
@@ -158,6 +174,8 @@ impl MarketSettings {
             Field::PriceUsd.check(price).map_err(|refusal| refused("manual", refusal))?;
         }
         if let Some(network) = &self.manual.network {
+            let height = Exact::whole(network.height.into());
+            Field::Height.check(&height).map_err(|refusal| refused("manual.network", refusal))?;
             Field::Difficulty.check(&network.difficulty).map_err(|refusal| refused("manual.network", refusal))?;
             Field::FeesBtc.check(&network.fees_btc).map_err(|refusal| refused("manual.network", refusal))?;
         }
@@ -258,6 +276,12 @@ mod tests {
                 "limits: {default: {requestsPerMinute: 0, miners: 1, concurrent: 1}}",
                 "requestsPerMinute: must be at least 1",
             ),
+            (
+                "marketData: {prices: [{provider: kraken, url: 'http://a'}, {provider: kraken, url: 'http://b'}]}",
+                "stands there twice",
+            ),
+            ("instance: a/b", "part of files' names"),
+            ("auth: {issuers: [{issuer: i, audience: a, jwksUrl: nonsense}]}", "is no address"),
             ("- 1", "settings are a map"),
             ("a: [", "not readable as YAML"),
         ] {

@@ -37,7 +37,7 @@ async fn an_estimate_is_recorded_on_request_and_its_record_replays() {
     let text = std::fs::read_to_string(file).unwrap();
     let line = text.lines().next().unwrap();
     assert!(line.contains(day["record"]["sha256"].as_str().unwrap()));
-    assert!(line.contains("price given; network given; stated"), "{line}");
+    assert!(line.contains("price given; network given; fees given; stated"), "{line}");
     replay(line, 1).unwrap();
     // A folder that takes nothing any more does not keep answers back.
     std::fs::remove_dir_all(service.folder.path().join("records")).unwrap();
@@ -152,6 +152,13 @@ async fn bad_input_names_field_line_and_limit_in_both_languages() {
     assert_eq!(response.headers()["allow"], "POST");
     let (status, _) = answer(service.ask(Method::POST, "/v1/estimate").body("x").send().await.unwrap()).await;
     assert_eq!(status, 415);
+    let endless = json!({"machine": {"terahash_per_second": 1, "watts": 30}, "site": {"usd_per_kwh": 0}, "course": {"months": 4294967295_u32}});
+    let (status, problem) = service.post("/v1/projection", &endless).await;
+    assert_eq!(
+        (status, &problem["field"], &problem["limit"]),
+        (422, &json!("months"), &json!("1 to 240")),
+        "{problem}"
+    );
     let work = json!({"machines": (0..9000).map(|at| json!({"terahash_per_second": 100 + at % 900, "watts": 3000 + at})).collect::<Vec<_>>(), "site": {"usd_per_kwh": 0.05}, "course": {"days": 7305}, "prices": {"first": 1, "last": 2, "count": 2}, "network": {"first": 1, "last": 2, "count": 2}});
     let (status, problem) = service.post("/v1/heatmap", &work).await;
     assert_eq!(

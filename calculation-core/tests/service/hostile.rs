@@ -155,7 +155,7 @@ async fn a_client_that_goes_away_is_counted_and_leaves_nothing_behind() {
         .await;
     drop(stream);
     crate::ground::eventually("it is counted", || async {
-        service.metric("http_requests_total{code=\"499\",route=\"/v1/market\",tenant=\"_none\"}").await == 1.0
+        service.metric("http_requests_total{code=\"499\",route=\"/v1/market\",tenant=\"acme\"}").await == 1.0
     })
     .await;
     assert_eq!(service.metric("http_requests_in_flight").await, 0.0);

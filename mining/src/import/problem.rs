@@ -131,6 +131,17 @@ impl Problem {
         }
     }
 
+    /// The column it is in, as the file names it; none where it is in no one.
+    pub fn column(&self) -> Option<&str> {
+        match self {
+            Self::TooLong { field } | Self::MixedEncoding { field, .. } => Some(field),
+            Self::Number { column, .. } => Some(column),
+            Self::Model { .. } => Some("model"),
+            Self::Duplicate { .. } => Some("serial"),
+            Self::Ragged { .. } | Self::Truncated { .. } | Self::UnclosedQuote | Self::Nothing => None,
+        }
+    }
+
     /// What it means and what to do.
     pub fn sentence(&self) -> Sentence {
         let (en, zh) = match self {

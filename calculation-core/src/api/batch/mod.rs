@@ -10,17 +10,20 @@ mod render;
 mod rows;
 mod split;
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::Extension;
 use axum::body::Body;
+use axum::extract::rejection::PathRejection;
 use axum::extract::{Path, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures::{FutureExt, StreamExt};
+use moka::policy::EvictionPolicy;
 use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 use tokio_stream::wrappers::WatchStream;
@@ -32,6 +35,7 @@ use super::code::Code;
 use super::extract::{Query, accepted, kind, whole};
 use super::problem::{Details, Problem, language};
 use crate::access::Caller;
+use crate::compute::Compute;
 use crate::core::Core;
 use crate::metrics::Metrics;
 use crate::settings::RequestSettings;
@@ -44,14 +48,15 @@ pub use rows::{BatchBody, BatchMachine, BatchQuery, Rows, read};
 const KEY_MAX: usize = 64;
 /// A quiet event stream says this often that it lives.
 const ALIVE: Duration = Duration::from_secs(15);
-/// Bytes a batch counts while it is under way.
-const UNDER_WAY: u32 = 1024;
 
 type Key = (Arc<str>, String);
 
-/// Batches that are kept, by tenant and key.
+/// Batches by tenant and key: those under way, as many as there are requests
+/// for them, and those done, in bounded memory, from which the least recently
+/// used go first.
 pub struct Batches {
-    jobs: Cache<Key, Arc<Job>>,
+    under_way: Mutex<BTreeMap<Key, Arc<Job>>>,
+    done: Cache<Key, Arc<Job>>,
     metrics: Metrics,
 }
 
@@ -60,46 +65,57 @@ impl Batches {
     pub fn new(settings: &RequestSettings, metrics: &Metrics) -> Self {
         let weigh = |_: &Key, job: &Arc<Job>| {
             let done = job.outcome().and_then(|outcome| outcome.as_ref().ok());
-            done.map_or(UNDER_WAY, |done| u32::try_from(done.weight()).unwrap_or(u32::MAX))
+            done.map_or(0, |done| u32::try_from(done.weight()).unwrap_or(u32::MAX))
         };
-        let jobs = Cache::builder()
+        let done = Cache::builder()
+            .eviction_policy(EvictionPolicy::lru())
             .max_capacity(settings.kept_bytes)
             .weigher(weigh)
             .time_to_live(Duration::from_secs(settings.kept_seconds))
             .build();
-        Self { jobs, metrics: metrics.clone() }
+        Self { under_way: Mutex::default(), done, metrics: metrics.clone() }
+    }
+
+    fn under_way(&self) -> MutexGuard<'_, BTreeMap<Key, Arc<Job>>> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn find(&self, caller: &Caller, key: &str) -> Option<Arc<Job>> {
-        self.jobs.get(&(Arc::clone(&caller.tenant), key.to_owned()))
+        let at = (Arc::clone(&caller.tenant), key.to_owned());
+        let under_way = self.under_way().get(&at).cloned();
+        under_way.or_else(|| self.done.get(&at))
     }
 
     /// The batch of that key, and whether it begins now.
     fn begin(&self, caller: &Caller, key: &str) -> (Arc<Job>, bool) {
-        let entry =
-            self.jobs.entry((Arc::clone(&caller.tenant), key.to_owned())).or_insert_with(|| Arc::new(Job::new()));
-        let is_new = entry.is_fresh();
-        (entry.into_value(), is_new)
+        let at = (Arc::clone(&caller.tenant), key.to_owned());
+        // Held from the look to the entry: two who come at once are one batch.
+        let mut under_way = self.under_way();
+        if let Some(job) = under_way.get(&at).cloned().or_else(|| self.done.get(&at)) {
+            return (job, false);
+        }
+        let job = Arc::new(Job::new());
+        under_way.insert(at, Arc::clone(&job));
+        (job, true)
     }
 
-    /// Forgets this batch, and none that took its place.
+    /// Forgets that this batch is under way, and none that took its place.
     fn forget(&self, caller: &Caller, key: &str, job: &Arc<Job>) {
         let at = (Arc::clone(&caller.tenant), key.to_owned());
-        let is_other = |kept: Option<moka::Entry<Key, Arc<Job>>>| match kept {
-            Some(kept) if Arc::ptr_eq(kept.value(), job) => moka::ops::compute::Op::Remove,
-            _ => moka::ops::compute::Op::Nop,
-        };
-        self.jobs.entry(at).and_compute_with(is_other);
+        let mut under_way = self.under_way();
+        if under_way.get(&at).is_some_and(|kept| Arc::ptr_eq(kept, job)) {
+            under_way.remove(&at);
+        }
     }
 
     /// Keeps what it came to; what failed may be sent again under its key.
     fn ended(&self, caller: &Caller, key: &str, job: &Arc<Job>) {
-        let at = (Arc::clone(&caller.tenant), key.to_owned());
-        match job.outcome() {
-            Some(Ok(_)) => self.jobs.insert(at, Arc::clone(job)),
-            _ => self.forget(caller, key, job),
+        if let Some(Ok(_)) = job.outcome() {
+            self.done.insert((Arc::clone(&caller.tenant), key.to_owned()), Arc::clone(job));
         }
-        self.metrics.batch_bytes.set(i64::try_from(self.jobs.weighted_size()).unwrap_or(i64::MAX));
+        self.forget(caller, key, job);
+        self.done.run_pending_tasks();
+        self.metrics.batch_bytes.set(i64::try_from(self.done.weighted_size()).unwrap_or(i64::MAX));
     }
 }
 
@@ -270,9 +286,10 @@ pub async fn fetch(
     State(core): State<Arc<Core>>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
-    Path(key): Path<String>,
+    key: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
     let form = accepted(&headers, &render::FORMS[..3])?;
+    let Path(key) = key.map_err(|_| unknown())?;
     let job = core.batches.find(&caller, &key).ok_or_else(unknown)?;
     match job.outcome() {
         Some(Ok(done)) => Ok(render::response(done, form, language(&headers))),
@@ -291,9 +308,10 @@ pub async fn follow(
     State(core): State<Arc<Core>>,
     Extension(caller): Extension<Caller>,
     headers: HeaderMap,
-    Path(key): Path<String>,
+    key: Result<Path<String>, PathRejection>,
 ) -> Result<Response, Problem> {
     accepted(&headers, &["text/event-stream"])?;
+    let Path(key) = key.map_err(|_| unknown())?;
     let job = core.batches.find(&caller, &key).ok_or_else(unknown)?;
     Ok(events(&job, &key))
 }
@@ -309,7 +327,10 @@ struct Work {
 impl Work {
     async fn run(self, form: String, query: BatchQuery, context: String, body: Body) {
         let work = std::panic::AssertUnwindSafe(self.work(form, query, context, body)).catch_unwind();
-        let outcome = work.await.unwrap_or_else(|_| Err(Problem::internal(&"a batch panicked")));
+        let outcome = work.await.unwrap_or_else(|_| {
+            self.core.metrics.panics.inc();
+            Err(Problem::internal(&"a batch panicked"))
+        });
         self.job.end(outcome.map(Arc::new));
         if let Some(key) = &self.key {
             self.core.batches.ended(&self.caller, key, &self.job);
@@ -322,7 +343,9 @@ impl Work {
         self.job.came(digest(&context, &bytes));
         let most = self.caller.account.limits.miners.min(core.settings.max_batch_miners);
         let told = Arc::clone(&self.job);
-        let read = core.compute.run(&self.caller, move |threads| {
+        // One admission for all of its parts: it is not refused halfway.
+        let admitted = Arc::new(Compute::admit(&self.caller)?);
+        let read = core.compute.admitted(&self.caller, &admitted, move |threads| {
             let mut tell = |rows, refused| told.tell(|progress| (progress.rows, progress.refused) = (rows, refused));
             rows::read(&form, query, &bytes, most as usize, threads, &mut tell)
         });
@@ -330,7 +353,7 @@ impl Work {
         self.job.tell(|progress| progress.phase = Phase::Computing);
         let filled = rows.market.fill(&core.markets, core.clock.now(), false).await?;
         let caller = self.caller.clone();
-        let computed = core.compute.run(&self.caller, move |_| job::done(rows, &filled, &caller, most));
+        let computed = core.compute.admitted(&self.caller, &admitted, move |_| job::done(rows, &filled, &caller, most));
         let (mut done, line) = computed.await?;
         let bad: usize = done.summary.refused.values().sum();
         let counted = |outcome: &str, rows: usize| {

@@ -204,7 +204,7 @@ fn document(query: BatchQuery, bytes: &[u8], most: usize, told: Told<'_>) -> Res
     let lines = vec![b'\n'; memchr::memchr_iter(b'\n', machines.text).count()];
     let head = [before, b"[", &lines, b"]", after].concat();
     let BatchBody { site, market, other_usd_per_day, machines: _ } = shaped(&head)?;
-    let pieces = split::elements(machines).map_err(uncut)?;
+    let pieces = split::elements(machines, most).map_err(uncut)?;
     let rows = each(pieces.into_iter(), most, told)?;
     Ok(Rows { site, market, other_usd_per_day, rows })
 }
@@ -250,7 +250,11 @@ fn row(piece: Piece<'_>) -> Row {
         let BatchMachine { model, terahash_per_second, watts, usd_per_kwh, count, .. } = machine;
         Machine { model, terahash_per_second, watts, usd_per_kwh, count }.numbers()
     });
-    let machine = machine.map(|numbers| numbers.kind).map_err(|problem| problem.in_line(piece.line));
+    let line = |problem: &Problem| piece.line + problem.line.map_or(0, |line| line.saturating_sub(1));
+    let machine = machine.map(|numbers| numbers.kind).map_err(|problem| {
+        let line = line(&problem);
+        problem.in_line(line)
+    });
     Row { id: id.filter(|id| id.chars().count() <= ID_MAX).map(String::into_boxed_str), machine }
 }
 
@@ -283,8 +287,13 @@ impl Table<'_> {
 
 impl Sink for Table<'_> {
     fn accepted(&mut self, row: Accepted) -> std::io::Result<()> {
-        let id = Some(row.serial).filter(|serial| !serial.is_empty());
-        let id = id.map(|serial| serial.chars().take(ID_MAX).collect::<String>().into_boxed_str());
+        let length = row.serial.chars().count();
+        if length > ID_MAX {
+            let problem = Problem::new(Code::InputRefused, "The serial number is too long.", "序列号过长。");
+            self.bad += 1;
+            return self.push(Row { id: None, machine: Err(problem.at("serial").limit(ID_MAX)) });
+        }
+        let id = Some(row.serial).filter(|_| length > 0).map(String::into_boxed_str);
         self.push(Row { id, machine: Ok(row.kind) })
     }
 
@@ -293,6 +302,10 @@ impl Sink for Table<'_> {
         let words = row.problem.sentence();
         let problem =
             Problem::new(Code::InputRefused, words.en, words.zh).in_line(row.line).because(row.problem.code());
+        let problem = match row.problem.column() {
+            Some(column) => problem.at(column),
+            None => problem,
+        };
         self.push(Row { id: None, machine: Err(problem) })
     }
 

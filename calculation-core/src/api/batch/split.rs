@@ -20,15 +20,19 @@ pub struct Uncut {
     pub line: u64,
 }
 
+/// Members of an object that are looked for.
+const MEMBERS_MAX: usize = 64;
+
 /// The members of an object, as key (with its quotes) and value.
 pub fn members(document: &[u8]) -> Result<Vec<(Piece<'_>, Piece<'_>)>, Uncut> {
-    let pieces = pieces(Piece { text: document, line: 1 }, b'{', b'}')?;
+    let pieces = pieces(Piece { text: document, line: 1 }, [b'{', b'}'], MEMBERS_MAX)?;
     pieces.into_iter().map(|piece| key(piece).ok_or(Uncut { line: piece.line })).collect()
 }
 
-/// The elements of an array.
-pub fn elements(array: Piece<'_>) -> Result<Vec<Piece<'_>>, Uncut> {
-    pieces(array, b'[', b']')
+/// The elements of an array; where there are more than `most`, that many and one
+/// more.
+pub fn elements(array: Piece<'_>, most: usize) -> Result<Vec<Piece<'_>>, Uncut> {
+    pieces(array, [b'[', b']'], most)
 }
 
 /// A member parted at its colon.
@@ -45,7 +49,7 @@ fn key(member: Piece<'_>) -> Option<(Piece<'_>, Piece<'_>)> {
 }
 
 /// What stands between an opening and a closing bracket, cut at commas.
-fn pieces(whole: Piece<'_>, open: u8, close: u8) -> Result<Vec<Piece<'_>>, Uncut> {
+fn pieces(whole: Piece<'_>, [open, close]: [u8; 2], most: usize) -> Result<Vec<Piece<'_>>, Uncut> {
     let whole = trimmed(whole);
     let end = whole.line + lines(whole.text);
     let inner = whole.text.strip_prefix(&[open]).and_then(|rest| rest.strip_suffix(&[close]));
@@ -56,6 +60,9 @@ fn pieces(whole: Piece<'_>, open: u8, close: u8) -> Result<Vec<Piece<'_>>, Uncut
             let piece = Piece { text: &inner[from..at], line };
             line += lines(piece.text);
             found.push(trimmed(piece));
+            if found.len() > most {
+                return Ok(found);
+            }
             from = at + 1;
         }
         if !scan.take(*byte) {
@@ -120,7 +127,7 @@ mod tests {
     use super::*;
 
     fn texts(array: &str) -> Result<Vec<(String, u64)>, Uncut> {
-        let pieces = elements(Piece { text: array.as_bytes(), line: 1 })?;
+        let pieces = elements(Piece { text: array.as_bytes(), line: 1 }, 100)?;
         Ok(pieces.into_iter().map(|piece| (String::from_utf8_lossy(piece.text).into_owned(), piece.line)).collect())
     }
 
@@ -131,6 +138,8 @@ mod tests {
         assert_eq!(found, wanted.map(|(text, line)| (text.to_owned(), line)));
         // An open quote ends with its line.
         assert_eq!(texts("[{\"a\":\"1},\n{\"b\":2}\n]").unwrap_err().line, 3);
+        assert_eq!(elements(Piece { text: b"[1,2,3,4", line: 1 }, 2).map(|all| all.len()), Err(Uncut { line: 1 }));
+        assert_eq!(elements(Piece { text: b"[1,2,3,4]", line: 1 }, 2).map(|all| all.len()), Ok(3), "no more than that");
         assert_eq!(texts("[ ]").unwrap(), []);
         assert_eq!(texts("[1,\n2]]").unwrap_err().line, 2);
         assert!(texts("[1").is_err() && texts("").is_err() && texts("{}").is_err());
@@ -155,7 +164,7 @@ mod tests {
         fn good_json_is_cut_where_a_reader_would(values in proptest::collection::vec(any_json(), 0..6), pretty in any::<bool>()) {
             let whole = json!(values);
             let text = if pretty { serde_json::to_string_pretty(&whole) } else { serde_json::to_string(&whole) }.unwrap();
-            let pieces = elements(Piece { text: text.as_bytes(), line: 1 }).unwrap();
+            let pieces = elements(Piece { text: text.as_bytes(), line: 1 }, 100).unwrap();
             let read: Vec<Value> = pieces.iter().map(|piece| serde_json::from_slice(piece.text).unwrap()).collect();
             prop_assert_eq!(read, values);
         }
@@ -174,7 +183,7 @@ mod tests {
         #[test]
         fn nothing_makes_it_panic(bytes in proptest::collection::vec(prop_oneof![Just(b'"'), Just(b'{'), Just(b']'), Just(b','), Just(b'\\'), Just(b'\n'), any::<u8>()], 0..64)) {
             drop(members(&bytes));
-            drop(elements(Piece { text: &bytes, line: 1 }));
+            drop(elements(Piece { text: &bytes, line: 1 }, 100));
         }
     }
 }
