@@ -6,7 +6,7 @@ use hashinsight_mining::catalogue::Catalogue;
 use hashinsight_mining::record::{self, Answer, Request};
 use hashinsight_mining::{Refusal, Sentence};
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::value::{RawValue, to_raw_value};
 use utoipa::ToSchema;
 
 use super::input::{Filled, MarketUsed};
@@ -51,7 +51,7 @@ pub struct Answered {
     pub market: Option<MarketUsed>,
     /// The figures; those with decimals are texts with twelve of them.
     #[schema(value_type = Object)]
-    pub answer: Value,
+    pub answer: Box<RawValue>,
     /// The same in a sentence.
     pub sentence: Words,
     /// What is odd about the input.
@@ -96,13 +96,18 @@ pub fn json(value: &impl Serialize) -> Response {
     }
 }
 
-/// The figures without the name of their kind.
-fn figures(answer: &Answer) -> Result<Value, Problem> {
-    let whole = serde_json::to_value(answer).map_err(|error| Problem::internal(&error))?;
-    let Value::Object(map) = whole else { return Err(Problem::internal(&"an answer without a kind")) };
-    let mut value = map.into_iter().next().map(|(_, value)| value).unwrap_or_default();
-    crate::bad::round(&mut value);
-    Ok(value)
+/// The figures without the name of their kind, as they are written: sums of
+/// satoshi may be longer than a number in memory.
+fn figures(answer: &Answer) -> Result<Box<RawValue>, Problem> {
+    let written = match answer {
+        Answer::Estimate(day) => to_raw_value(day),
+        Answer::Projection(projection) => to_raw_value(projection),
+        Answer::Fleet(estimate) => to_raw_value(estimate),
+        Answer::Heatmap(map) => to_raw_value(map),
+        Answer::Curtailment(back) => to_raw_value(back),
+    };
+    let written = written.map_err(|error| Problem::internal(&error))?;
+    Ok(crate::bad::written(written))
 }
 
 /// Computes, or says which input is refused. The one place where the service has

@@ -152,6 +152,9 @@ async fn bad_input_names_field_line_and_limit_in_both_languages() {
     assert_eq!(response.headers()["allow"], "POST");
     let (status, _) = answer(service.ask(Method::POST, "/v1/estimate").body("x").send().await.unwrap()).await;
     assert_eq!(status, 415);
+    let rich = json!({"machine": {"terahash_per_second": 5000, "watts": 30000}, "site": {"usd_per_kwh": 0}, "market": {"difficulty": 1}});
+    let (status, found) = service.post("/v1/projection", &rich).await;
+    assert_eq!(status, 200, "sums longer than 64 bits: {found}");
     let endless = json!({"machine": {"terahash_per_second": 1, "watts": 30}, "site": {"usd_per_kwh": 0}, "course": {"months": 4294967295_u32}});
     let (status, problem) = service.post("/v1/projection", &endless).await;
     assert_eq!(
