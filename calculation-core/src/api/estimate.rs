@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::extract::State;
-use hashinsight_mining::daily::Case;
 use hashinsight_mining::record::{Answer, Request, record};
 use serde::Deserialize;
 use utoipa::ToSchema;
@@ -52,19 +51,7 @@ pub async fn estimate(
     let numbers = body.machine.numbers().map_err(|problem| problem.below("machine"))?;
     let site = body.site.site(None)?;
     let filled = body.market.fill(&core.markets, core.clock.now(), false).await?;
-    let market = filled.market.clone();
-    let case = Case {
-        terahash_per_second: numbers.kind.terahash.exact(),
-        watts: numbers.kind.watts.exact(),
-        difficulty: market.difficulty,
-        subsidy_btc: market.subsidy_btc,
-        fees_btc: market.fees_btc,
-        price_usd: market.price_usd,
-        pool_fee: site.pool_fee,
-        usd_per_kwh: numbers.kind.usd_per_kwh.unwrap_or(site.usd_per_kwh).exact(),
-        uptime: site.uptime,
-        meter_factor: site.meter_factor,
-    };
+    let case = numbers.case(site, &filled.market);
     let request = Request::Estimate(case.clone());
     let answer = compute(&request, 1)?;
     let Answer::Estimate(day) = &answer else { return Err(Problem::internal(&"an answer of another kind")) };

@@ -3,6 +3,7 @@
 //! and the answer says which.
 
 use hashinsight_mining::catalogue::{Catalogue, Sighting};
+use hashinsight_mining::daily::Case;
 use hashinsight_mining::fleet::{Kind, Market, Site};
 use hashinsight_mining::{Exact, Field, Fleet, Micro, Sentence, protocol};
 use jiff::Timestamp;
@@ -91,6 +92,25 @@ impl Machine {
         })?;
         let named = kind(found.terahash, found.watts, &found.row.model);
         Ok(Numbers { kind: named, reason: Some(found.reason()) })
+    }
+}
+
+impl Numbers {
+    /// The machine at this site on a day of this market.
+    pub fn case(&self, site: Site, market: &Market) -> Case {
+        let market = market.clone();
+        Case {
+            terahash_per_second: self.kind.terahash.exact(),
+            watts: self.kind.watts.exact(),
+            difficulty: market.difficulty,
+            subsidy_btc: market.subsidy_btc,
+            fees_btc: market.fees_btc,
+            price_usd: market.price_usd,
+            pool_fee: site.pool_fee,
+            usd_per_kwh: self.kind.usd_per_kwh.unwrap_or(site.usd_per_kwh).exact(),
+            uptime: site.uptime,
+            meter_factor: site.meter_factor,
+        }
     }
 }
 

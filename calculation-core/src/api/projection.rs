@@ -6,7 +6,6 @@ use axum::Extension;
 use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
-use hashinsight_mining::daily::Case;
 use hashinsight_mining::picture::cash_flow;
 use hashinsight_mining::projection::Plan;
 use hashinsight_mining::record::{Answer, Request};
@@ -74,20 +73,8 @@ pub async fn projection(
     let site = body.site.site(None)?;
     let course = body.course.course(&core.clock)?;
     let filled = body.market.fill(&core.markets, core.clock.now(), true).await?;
-    let market = filled.market.clone();
     let plan = Plan {
-        case: Case {
-            terahash_per_second: numbers.kind.terahash.exact(),
-            watts: numbers.kind.watts.exact(),
-            difficulty: market.difficulty,
-            subsidy_btc: market.subsidy_btc,
-            fees_btc: market.fees_btc,
-            price_usd: market.price_usd,
-            pool_fee: site.pool_fee,
-            usd_per_kwh: numbers.kind.usd_per_kwh.unwrap_or(site.usd_per_kwh).exact(),
-            uptime: site.uptime,
-            meter_factor: site.meter_factor,
-        },
+        case: numbers.case(site, &filled.market),
         start: course.start,
         height: filled.height()?,
         horizon: course.horizon,
