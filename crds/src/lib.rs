@@ -24,9 +24,12 @@
 //! |---|---|
 //! | `Tenant.spec.region` | the data lives there; moving it is a migration, not an edit |
 
+pub mod budget_policy;
+pub mod change_notice;
 pub mod conditions;
 pub mod health;
 pub mod names;
+pub mod objective;
 pub mod quantity;
 pub mod reasons;
 pub mod schema;
@@ -35,7 +38,11 @@ pub mod tenant_plan;
 pub mod tenant_summary;
 pub mod text;
 
+pub use budget_policy::{ErrorBudgetPolicy, ErrorBudgetPolicySpec, ErrorBudgetPolicyStatus};
+pub use change_notice::{ChangeNotice, ChangeNoticeSpec, ChangeNoticeStatus};
 pub use conditions::{Condition, ConditionStatus};
+pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+pub use objective::{ServiceLevelObjective, ServiceLevelObjectiveSpec, ServiceLevelObjectiveStatus};
 pub use reasons::Reason;
 pub use tenant::{Tenant, TenantSpec, TenantStatus};
 pub use tenant_plan::{TenantPlan, TenantPlanSpec, TenantPlanStatus};

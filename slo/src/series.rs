@@ -1,0 +1,67 @@
+//! Names and labels of every series the rules record and the operator tells,
+//! each once. What is recorded is counts: rates are made of them, never the
+//! other way round.
+
+use crate::objective::Objective;
+use crate::selector::Selector;
+
+/// What one process's counters showed: labels of the objective, `count`
+/// (`total`, `bad`), `job` and `instance`.
+pub const PROCESS: &str = "hashinsight_slo:process";
+/// What was counted in one step: labels of the objective and `count`
+/// (`total`, `bad`, `measured`; the last in seconds).
+pub const COUNTED: &str = "hashinsight_slo:counted";
+/// Events of one timeslice, before it is judged.
+pub const SLICE: &str = "hashinsight_slo:slice";
+/// As [`PROCESS`], for each value of the partition's label.
+pub const PROCESS_BY: &str = "hashinsight_slo:process_by";
+/// As [`COUNTED`], for each value of the partition's label.
+pub const COUNTED_BY: &str = "hashinsight_slo:counted_by";
+/// Burn rate: labels of the objective and `window`.
+pub const BURN: &str = "hashinsight_slo:burn";
+
+/// What the operator tells of an objective: minutes of budget that are left.
+pub const REMAINING_MINUTES: &str = "hashinsight_slo_budget_remaining_minutes";
+/// Share of the budget that is left, 1 being all of it.
+pub const REMAINING_RATIO: &str = "hashinsight_slo_budget_remaining_ratio";
+/// Seconds until nothing is left if the last hour goes on.
+pub const EXHAUSTION_SECONDS: &str = "hashinsight_slo_exhaustion_seconds";
+/// Share of the time that was measured.
+pub const COVERAGE_RATIO: &str = "hashinsight_slo_coverage_ratio";
+/// Share that is promised.
+pub const TARGET_RATIO: &str = "hashinsight_slo_target_ratio";
+/// When the objective was evaluated last, by the operator's clock.
+pub const EVALUATED: &str = "hashinsight_slo_evaluated_timestamp_seconds";
+/// 1 for the stage a policy is in, with labels `policy`, `stage` and `page`.
+pub const STAGE: &str = "hashinsight_slo_policy_stage";
+
+/// Label of an objective's namespace.
+pub const NAMESPACE_LABEL: &str = "slo_namespace";
+/// Label of an objective's name.
+pub const NAME_LABEL: &str = "slo";
+/// Label of what is counted, so that another indicator begins anew.
+pub const INDICATOR_LABEL: &str = "indicator";
+/// Label that tells bad from total.
+pub const COUNT_LABEL: &str = "count";
+/// Label of a stretch of time.
+pub const WINDOW_LABEL: &str = "window";
+
+/// Values of [`COUNT_LABEL`].
+pub const TOTAL: &str = "total";
+/// Bad events.
+pub const BAD: &str = "bad";
+/// Measured seconds.
+pub const MEASURED: &str = "measured";
+
+/// The selector of an objective's recorded series.
+pub fn of(objective: &Objective) -> Selector {
+    Selector::default()
+        .with(NAMESPACE_LABEL, &objective.namespace)
+        .with(NAME_LABEL, &objective.name)
+        .with(INDICATOR_LABEL, &objective.id)
+}
+
+/// The selector of what the operator tells of an objective.
+pub fn told(objective: &Objective) -> Selector {
+    Selector::default().with(NAMESPACE_LABEL, &objective.namespace).with(NAME_LABEL, &objective.name)
+}
