@@ -50,7 +50,7 @@ pub fn answer(typed: Option<&str>, all: bool, language: Language) -> Result<Answ
 }
 
 fn find(typed: &str) -> Result<Reason, Trouble> {
-    Reason::ALL.into_iter().find(|reason| reason.as_str().eq_ignore_ascii_case(typed)).ok_or_else(|| {
+    Reason::ALL.iter().copied().find(|reason| reason.as_str().eq_ignore_ascii_case(typed)).ok_or_else(|| {
         let guess = did_you_mean(typed, Reason::ALL.iter().map(|reason| reason.as_str()));
         let what = text("there is no such reason", "没有这个原因代码");
         Trouble::new(Exit::Error, what, format!("\"{typed}\"{guess}"), "hashinsight explain --all")

@@ -17,6 +17,13 @@ pub const STALLED: &str = "Stalled";
 /// Whether the tenant's region is served, refused or unknown.
 pub const REGION_PROVEN: &str = "RegionProven";
 
+/// Whether budget of an objective is left.
+pub const BUDGET_HEALTHY: &str = "BudgetHealthy";
+/// Whether an objective's counts are recent.
+pub const DATA_FRESH: &str = "DataFresh";
+/// Whether an objective's spec measures what it seems to.
+pub const SPEC_SOUND: &str = "SpecSound";
+
 /// Longest message the schema accepts, in characters.
 pub const MESSAGE_MAX: usize = 1024;
 
