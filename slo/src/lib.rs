@@ -6,9 +6,11 @@
 //! command line and the tests.
 
 pub mod alerts;
+pub mod book;
 pub mod budget;
 pub mod burn;
 pub mod counts;
+pub mod evaluation;
 pub mod ledger;
 pub mod objective;
 pub mod policy;
