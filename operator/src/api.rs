@@ -46,6 +46,9 @@ pub struct Story {
     pub note: String,
 }
 
+/// Objects in one page of a list.
+const PAGE: u32 = 500;
+
 const MANAGER_EVENTS: &str = "hashinsight-operator-events";
 
 /// The way to the API server.
@@ -69,6 +72,28 @@ impl Server {
     /// The object as it is now; `None` when it is not there.
     pub async fn get(&self, target: Target<'_>) -> Result<Option<DynamicObject>, Error> {
         self.call(Verb::Get, target, self.of(target).get_opt(target.name)).await
+    }
+
+    /// Name, uid and version of every object of a kind in a namespace that
+    /// carries `label`.
+    pub async fn list(
+        &self,
+        kind: &'static Kind,
+        namespace: &str,
+        (label, value): (&str, &str),
+    ) -> Result<Vec<ObjectMeta>, Error> {
+        let target = Target { kind, namespace: Some(namespace), name: "" };
+        let (api, mut found, mut next) = (self.of(target), Vec::new(), None);
+        loop {
+            let mut page = ListParams::default().labels(&format!("{label}={value}")).limit(PAGE);
+            page.continue_token = next.take();
+            let list = self.call(Verb::List, target, api.list_metadata(&page)).await?;
+            found.extend(list.items.into_iter().map(|object| object.metadata));
+            next = list.metadata.continue_.filter(|token| !token.is_empty());
+            if next.is_none() {
+                return Ok(found);
+            }
+        }
     }
 
     /// Creates the object; fails if one of that name exists.
@@ -152,7 +177,9 @@ impl Server {
             ..Event::default()
         };
         // Events about cluster-scoped objects live in `default`.
-        let target = Target { kind: &EVENTS, namespace: Some("default"), name: &name };
+        let namespace = event.regarding.as_ref().and_then(|about| about.namespace.clone());
+        let namespace = namespace.unwrap_or_else(|| "default".to_owned());
+        let target = Target { kind: &EVENTS, namespace: Some(&namespace), name: &name };
         let event = serde_json::to_value(&event).map_err(|e| Error {
             verb: Verb::Create,
             kind: &EVENTS,

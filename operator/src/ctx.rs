@@ -9,6 +9,7 @@ use crate::api::Server;
 use crate::backoff::Backoff;
 use crate::health::Health;
 use crate::metrics::Metrics;
+use crate::metrics_source::Source;
 
 /// The only source of time. Below the driver, time is a parameter.
 #[derive(Clone)]
@@ -70,6 +71,8 @@ impl OwnWrites {
 pub struct Ctx {
     /// The way to the API server.
     pub server: Server,
+    /// The way to the metrics system.
+    pub source: Source,
     /// Time.
     pub clock: Clock,
     /// Metrics.

@@ -64,3 +64,14 @@ pub const TENANTS: Kind = Kind::new("hashinsight.net", "v1alpha1", "Tenant", "te
 pub const PLANS: Kind = Kind::new("hashinsight.net", "v1alpha1", "TenantPlan", "tenantplans");
 /// Tenant summaries.
 pub const SUMMARIES: Kind = Kind::new("hashinsight.net", "v1alpha1", "TenantSummary", "tenantsummaries");
+/// Objectives.
+pub const OBJECTIVES: Kind =
+    Kind::new("hashinsight.net", "v1alpha1", "ServiceLevelObjective", "servicelevelobjectives");
+/// Policies of error budgets.
+pub const BUDGET_POLICIES: Kind = Kind::new("hashinsight.net", "v1alpha1", "ErrorBudgetPolicy", "errorbudgetpolicies");
+/// Notices of change.
+pub const NOTICES: Kind = Kind::new("hashinsight.net", "v1alpha1", "ChangeNotice", "changenotices");
+/// Config maps; rules where nothing better is served.
+pub const CONFIG_MAPS: Kind = Kind::new("", "v1", "ConfigMap", "configmaps");
+/// Rules of the Prometheus Operator.
+pub const PROMETHEUS_RULES: Kind = Kind::new("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules");

@@ -8,6 +8,8 @@
 pub mod admission;
 pub mod api;
 pub mod backoff;
+pub mod budget_policy;
+pub mod change_notice;
 pub mod ctx;
 pub mod digest;
 pub mod driver;
@@ -18,6 +20,9 @@ pub mod index;
 pub mod kinds;
 pub mod lease;
 pub mod metrics;
+pub mod metrics_source;
+pub mod objective;
+pub mod publish;
 pub mod rbac;
 pub mod run;
 pub mod settings;

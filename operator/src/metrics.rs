@@ -1,13 +1,16 @@
 //! Metrics with bounded labels: controllers, kinds, verbs, classes and states
-//! are enumerations; no object name ever becomes a label.
+//! are enumerations. Names of objects are labels in `objective/told.rs` alone,
+//! of objectives and policies, which are bounded by what people apply.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use jiff::Timestamp;
 use prometheus::{
-    Gauge, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
+    Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
+
+use crate::objective::told::Budgets;
 
 /// Where one object stands, for the gauges that count objects.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,6 +41,14 @@ pub struct Metrics {
     pub status_writes: IntCounterVec,
     /// Whether this replica leads.
     pub leader: IntGauge,
+    /// Questions to the metrics source, by outcome.
+    pub source_queries: IntCounterVec,
+    /// Time a question took.
+    pub source_duration: Histogram,
+    /// Time one evaluation of all objectives took.
+    pub evaluation_duration: Histogram,
+    /// What is told of objectives and policies, by name.
+    pub budgets: Budgets,
     tenants: IntGaugeVec,
     oldest_stuck: Gauge,
     standings: Arc<Mutex<BTreeMap<String, Standing>>>,
@@ -64,6 +75,12 @@ impl Metrics {
         registry.register(Box::new(leader.clone()))?;
         registry.register(Box::new(tenants.clone()))?;
         registry.register(Box::new(oldest_stuck.clone()))?;
+        let timed = |name: &str, help: &str| -> Result<Histogram, prometheus::Error> {
+            let buckets = vec![0.005, 0.025, 0.1, 0.5, 2.0, 10.0, 60.0];
+            let histogram = Histogram::with_opts(HistogramOpts::new(name, help).buckets(buckets))?;
+            registry.register(Box::new(histogram.clone()))?;
+            Ok(histogram)
+        };
         let build = IntGaugeVec::new(Opts::new("build_info", "1, with the version of this build."), &["version"])?;
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         registry.register(Box::new(build))?;
@@ -74,6 +91,10 @@ impl Metrics {
             watch_errors: counter("watch_errors_total", "Errors on watches.", &["kind"])?,
             repairs: counter("repairs_total", "Drift undone.", &["kind"])?,
             status_writes: counter("status_writes_total", "Status writes.", &["controller"])?,
+            source_queries: counter("source_queries_total", "Questions to the metrics source.", &["outcome"])?,
+            source_duration: timed("source_query_duration_seconds", "Time a question to the metrics source took.")?,
+            evaluation_duration: timed("evaluation_duration_seconds", "Time an evaluation of all objectives took.")?,
+            budgets: Budgets::new()?,
             duration,
             leader,
             tenants,
@@ -103,7 +124,9 @@ impl Metrics {
             let oldest = standings.values().filter_map(|s| s.not_ready_since).min();
             self.oldest_stuck.set(oldest.map_or(0.0, |since| now.duration_since(since).as_secs_f64().max(0.0)));
         }
-        TextEncoder::new().encode_to_string(&self.registry.gather())
+        let mut text = TextEncoder::new().encode_to_string(&self.registry.gather())?;
+        text.push_str(&self.budgets.render()?);
+        Ok(text)
     }
 }
 

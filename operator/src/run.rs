@@ -1,6 +1,8 @@
 //! Wires everything: waits for what is needed, leads, watches, reconciles, and
 //! stops in order.
 
+mod budgets;
+
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::sync::Arc;
@@ -27,6 +29,7 @@ use crate::http;
 use crate::kinds::{CRDS, Kind, PLANS, TENANTS};
 use crate::lease::Candidate;
 use crate::metrics::Metrics;
+use crate::metrics_source::{NotSet, Prometheus, Source};
 use crate::rbac::REQUIRED_CRDS;
 use crate::settings::Settings;
 use crate::tenant::cache::{Cache, Wakes, follow_children, follow_namespaces, follow_nodes};
@@ -60,6 +63,9 @@ pub enum Error {
         /// Why not.
         source: std::io::Error,
     },
+    /// The metrics source cannot be set up.
+    #[error("the metrics source cannot be used: {0}; look at --prometheus-url, --prometheus-ca-file")]
+    Source(String),
     /// Metrics cannot be registered.
     #[error("metrics cannot be registered: {0}")]
     Metrics(#[from] prometheus::Error),
@@ -96,8 +102,15 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()> + Send + 'st
 /// What every reconcile is handed, with nothing in it yet.
 pub fn context(settings: &Settings, client: Client, clock: Clock) -> Result<Arc<Ctx>, Error> {
     let metrics = Metrics::new()?;
+    let source: Source = match settings.metrics_source() {
+        Some(access) => {
+            Arc::new(Prometheus::new(&access, clock.clone(), metrics.clone()).map_err(Error::Source)?)
+        }
+        None => Arc::new(NotSet),
+    };
     Ok(Arc::new(Ctx {
         server: Server::new(client, metrics.clone()),
+        source,
         clock,
         metrics,
         health: Health::default(),
@@ -259,6 +272,11 @@ impl Census {
     }
 }
 
+/// Resolves when `ended` turns true.
+async fn over(mut ended: watch::Receiver<bool>) {
+    drop(ended.wait_for(|over| *over).await);
+}
+
 /// Runs the controllers and the watches they need until `ended` turns true.
 async fn control(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receiver<bool>) {
     let client = ctx.server.client();
@@ -268,7 +286,6 @@ async fn control(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receiver<bool>
     let (all, everyone) = mpsc::channel::<()>(1);
     let wakes = Wakes { named: name, everyone: all.clone() };
     let (plan_changed, changed_plans) = mpsc::channel::<String>(TRIGGERS);
-    let over = |mut ended: watch::Receiver<bool>| async move { drop(ended.wait_for(|over| *over).await) };
 
     // After a fresh list anything may have changed while nobody looked; single
     // objects of it come before the store shows them.
@@ -308,6 +325,7 @@ async fn control(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receiver<bool>
         stream::pending(),
         over(ended.clone()),
     );
+    let budget_run = budgets::run(settings.clone(), Arc::clone(&ctx), ended.clone());
     let workflow =
         TenantWorkflow { cache: Arc::clone(&cache), plans: plans.clone(), system_namespace: settings.namespace };
     let woken = woken(named, everyone, changed_plans, tenants.clone());
@@ -319,7 +337,7 @@ async fn control(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receiver<bool>
             .await;
     };
     tokio::select! {
-        _ = future::join(plan_run, tenant_run) => {}
+        _ = future::join3(plan_run, tenant_run, budget_run) => {}
         _ = future::join_all(feeds) => {}
     }
 }

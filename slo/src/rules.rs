@@ -123,7 +123,7 @@ fn recorded(objective: &Objective, series: &str, count: &str) -> String {
 
 /// The selector of the buckets that end at the threshold, however the metrics
 /// system writes the number.
-fn at_threshold(selector: &Selector, threshold: &str) -> Selector {
+pub fn at_threshold(selector: &Selector, threshold: &str) -> Selector {
     let bare = match threshold.split_once('.') {
         Some((units, decimals)) => format!("{units}.{}", decimals.trim_end_matches('0')),
         None => format!("{threshold}."),

@@ -2,6 +2,7 @@
 //! refused.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
@@ -91,6 +92,7 @@ pub(super) fn samples(body: &[u8], from: i64, to: i64, step: i64) -> Result<Vec<
     }
     let mut samples = Vec::new();
     for series in data.result {
+        let labels = Arc::new(series.metric);
         for (at, value) in series.value.into_iter().chain(series.values) {
             #[expect(clippy::cast_possible_truncation, reason = "a float out of range saturates, and is refused below")]
             let second = at.round() as i64;
@@ -98,7 +100,7 @@ pub(super) fn samples(body: &[u8], from: i64, to: i64, step: i64) -> Result<Vec<
                 return Err(unusable(format!("a value of {second} s, asked for {from} to {to} every {step} s")));
             }
             let value = value.parse().map_err(|_| unusable(format!("{value:?} is no number")))?;
-            samples.push(Sample { labels: series.metric.clone(), at: second, value });
+            samples.push(Sample { labels: Arc::clone(&labels), at: second, value });
         }
     }
     Ok(samples)

@@ -15,8 +15,8 @@ pub use prometheus::{Access, Prometheus};
 /// A series and its value at a time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
-    /// Its labels.
-    pub labels: BTreeMap<String, String>,
+    /// Its labels, shared with its other values.
+    pub labels: Arc<BTreeMap<String, String>>,
     /// When, in seconds.
     pub at: i64,
     /// How much.

@@ -42,8 +42,11 @@ pub struct Access {
     pub roots: Option<std::path::PathBuf>,
 }
 
-/// A question: path and parameters.
-type Question = (&'static str, Vec<(&'static str, String)>);
+/// A question.
+struct Question {
+    path: &'static str,
+    parameters: Vec<(&'static str, String)>,
+}
 
 /// A Prometheus, or what speaks its query API.
 pub struct Prometheus {
@@ -104,7 +107,7 @@ impl Prometheus {
 
     async fn ask(&self, path: &'static str, parameters: Vec<(&'static str, String)>) -> Result<Vec<u8>, Failure> {
         let begun = self.clock.now();
-        let answer = self.service.clone().oneshot((path, parameters)).await;
+        let answer = self.service.clone().oneshot(Question { path, parameters }).await;
         let outcome = answer.as_ref().map_or_else(Failure::name, |_| "ok");
         self.metrics.source_queries.with_label_values(&[outcome]).inc();
         let seconds = self.clock.now().duration_since(begun).as_secs_f64().max(0.0);
@@ -126,7 +129,7 @@ struct Asked {
 }
 
 impl Asked {
-    async fn ask(&self, (path, parameters): &Question) -> Result<Vec<u8>, Failure> {
+    async fn ask(&self, Question { path, parameters }: &Question) -> Result<Vec<u8>, Failure> {
         let _turn = self.turns.acquire().await.map_err(|e| Failure::Unreachable(e.to_string()))?;
         let within = async {
             let address = format!("{}/api/v1/{path}", self.access.url.as_str().trim_end_matches('/'));

@@ -1,0 +1,99 @@
+//! Wires what measures objectives: their watches, the evaluator, and the
+//! controllers of objectives, policies and notices.
+
+use std::sync::Arc;
+
+use futures::future;
+use futures::stream;
+use kube::api::Api;
+use kube::core::DeserializeGuard;
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use tokio::sync::{mpsc, watch};
+
+use super::{TRIGGERS, objects, over};
+use crate::budget_policy::PolicyWorkflow;
+use crate::change_notice::NoticeWorkflow;
+use crate::ctx::Ctx;
+use crate::driver;
+use crate::kinds::{BUDGET_POLICIES, NOTICES, OBJECTIVES};
+use crate::objective::ObjectiveWorkflow;
+use crate::objective::board::Board;
+use crate::objective::cycle::Evaluator;
+use crate::objective::rendering::Rendering;
+use crate::settings::Settings;
+
+/// Runs until `ended` turns true.
+pub(super) async fn run(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receiver<bool>) {
+    let (client, namespace) = (ctx.server.client(), settings.namespace.as_str());
+    let (objectives, objective_writer) = reflector::store();
+    let (policies, policy_writer) = reflector::store();
+    let (notices, notice_writer) = reflector::store();
+    let (wake, woken) = mpsc::channel::<(String, String)>(TRIGGERS);
+    // One word is enough: all policies are looked at.
+    let (of_objective, changed) = mpsc::channel::<()>(1);
+    let of_notice = of_objective.clone();
+
+    let objective_objects =
+        objects(Api::all(client.clone()), objective_writer, &OBJECTIVES, Arc::clone(&ctx), move |_| {
+            let _ = of_objective.try_send(());
+        });
+    let own = Api::namespaced(client.clone(), namespace);
+    let policy_objects = objects(own, policy_writer, &BUDGET_POLICIES, Arc::clone(&ctx), |_| ());
+    let own = Api::namespaced(client, namespace);
+    let notice_objects = objects(own, notice_writer, &NOTICES, Arc::clone(&ctx), move |_| {
+        let _ = of_notice.try_send(());
+    });
+
+    let board = Arc::new(Board::default());
+    let rendering = Arc::new(Rendering::new(namespace, settings.links(), settings.rule_labels.clone()));
+    let evaluator = Evaluator {
+        ctx: Arc::clone(&ctx),
+        board: Arc::clone(&board),
+        rendering: Arc::clone(&rendering),
+        objectives: objectives.clone(),
+        policies: policies.clone(),
+        notices: notices.clone(),
+        system_namespace: namespace.to_owned(),
+        wake,
+    };
+    let objective_run = driver::run(
+        ObjectiveWorkflow { system_namespace: namespace.to_owned(), board, rendering, policies: policies.clone() },
+        Arc::clone(&ctx),
+        settings.concurrency,
+        objective_objects,
+        objectives.clone(),
+        stream::unfold(woken, |mut woken| async {
+            let (namespace, name) = woken.recv().await?;
+            Some((ObjectRef::new(&name).within(&namespace), woken))
+        }),
+        over(ended.clone()),
+    );
+    let policy_run = driver::run(
+        PolicyWorkflow { objectives, notices: notices.clone(), policies: policies.clone() },
+        Arc::clone(&ctx),
+        1,
+        policy_objects,
+        policies.clone(),
+        every(changed, policies),
+        over(ended.clone()),
+    );
+    let notice_run =
+        driver::run(NoticeWorkflow, ctx, 1, notice_objects, notices, stream::pending(), over(ended));
+    tokio::select! {
+        _ = future::join3(objective_run, policy_run, notice_run) => {}
+        () = evaluator.run() => {}
+    }
+}
+
+/// References of all objects whenever a word comes.
+fn every<K>(
+    changed: mpsc::Receiver<()>,
+    store: Store<DeserializeGuard<K>>,
+) -> impl futures::Stream<Item = ObjectRef<DeserializeGuard<K>>> + Send + 'static
+where
+    K: kube::Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+{
+    use futures::StreamExt;
+    stream::unfold(changed, |mut changed| async { Some((changed.recv().await?, changed)) })
+        .flat_map(move |()| stream::iter(store.state().iter().map(|object| ObjectRef::from_obj(&**object)).collect::<Vec<_>>()))
+}
