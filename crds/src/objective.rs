@@ -197,7 +197,7 @@ pub struct CalendarMonth {
 /// People are told when a share of the budget would burn within a time.
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
-#[x_kube(validation = Rule::new("['5m', '30m', '1h', '2h', '6h', '1d', '3d'].indexOf(self.shortWindow) < ['5m', '30m', '1h', '2h', '6h', '1d', '3d'].indexOf(self.longWindow)").message("shortWindow must be below longWindow, such as 5m below 1h"))]
+#[x_kube(validation = Rule::new("{'5m': 1, '30m': 2, '1h': 3, '2h': 4, '6h': 5, '1d': 6, '3d': 7}[self.shortWindow] < {'5m': 1, '30m': 2, '1h': 3, '2h': 4, '6h': 5, '1d': 6, '3d': 7}[self.longWindow]").message("shortWindow must be below longWindow, such as 5m below 1h"))]
 pub struct BurnAlert {
     /// Page wakes somebody; Ticket waits for the morning.
     pub severity: Severity,

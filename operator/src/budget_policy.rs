@@ -5,13 +5,11 @@ use hashinsight_crds::budget_policy::{FreezeInForce, Releases};
 use hashinsight_crds::change_notice::{NoticeKind, NoticeState};
 use hashinsight_crds::conditions::{ConditionStatus, READY, STALLED, Stated, settle};
 use hashinsight_crds::objective::StageHeld;
-use hashinsight_crds::{
-    ChangeNotice, ErrorBudgetPolicy, ErrorBudgetPolicyStatus, Reason, ServiceLevelObjective, Time,
-};
+use hashinsight_crds::{ChangeNotice, ErrorBudgetPolicy, ErrorBudgetPolicyStatus, Reason, ServiceLevelObjective, Time};
 use hashinsight_slo::policy::{NORMAL, Policy, stricter};
 use jiff::Timestamp;
-use kube::core::error_boundary::InvalidObject;
 use kube::core::DeserializeGuard;
+use kube::core::error_boundary::InvalidObject;
 use kube::runtime::reflector::Store;
 use kube::{Resource, ResourceExt};
 
@@ -150,19 +148,21 @@ impl Workflow for PolicyWorkflow {
         let before = object.status.clone().unwrap_or_default();
         let generation = object.metadata.generation.unwrap_or_default();
         let (freezes, next) = self.freezes(now);
-        let (mut status, stated) = match Policy::parse(&object.spec) {
-            Ok(policy) => {
-                let status = in_force(&policy, &self.asked(&object.name_any()), &freezes, &before, now);
-                let stated = accepted(&status);
-                (status, stated)
-            }
-            Err(disorder) => {
-                let stated = [(READY, ConditionStatus::False), (STALLED, ConditionStatus::True)].map(
-                    |(type_, status)| Stated { type_, status, reason: Reason::SpecRefused, message: disorder.to_string() },
-                );
-                (before.clone(), stated.to_vec())
-            }
-        };
+        let (mut status, stated) =
+            match Policy::parse(&object.spec) {
+                Ok(policy) => {
+                    let status = in_force(&policy, &self.asked(&object.name_any()), &freezes, &before, now);
+                    let stated = accepted(&status);
+                    (status, stated)
+                }
+                Err(disorder) => {
+                    let stated =
+                        [(READY, ConditionStatus::False), (STALLED, ConditionStatus::True)].map(|(type_, status)| {
+                            Stated { type_, status, reason: Reason::SpecRefused, message: disorder.to_string() }
+                        });
+                    (before.clone(), stated.to_vec())
+                }
+            };
         status.observed_generation = generation;
         status.conditions = settle(stated, &before.conditions, generation, now);
         let stage = status.stage.as_ref().map_or(NORMAL, |stage| &stage.name);

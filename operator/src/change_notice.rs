@@ -82,8 +82,7 @@ impl Workflow for NoticeWorkflow {
             excludes_from: excluded(notice).map(|(from, _)| Time(from)),
             conditions: settle(vec![ready], &before.conditions, generation, now),
         };
-        let writes =
-            if status == before { 0 } else { PUBLISHER.publish(&notice.metadata, &status, ctx).await? };
+        let writes = if status == before { 0 } else { PUBLISHER.publish(&notice.metadata, &status, ctx).await? };
         Ok(Outcome { wake: next.map_or(Wake::OnChange, Wake::At), trouble: None, writes })
     }
 

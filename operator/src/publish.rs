@@ -1,8 +1,8 @@
 //! Writing status: once per reconcile, by server-side apply, remembered so
 //! that its echo is no news.
 
-use hashinsight_crds::conditions::{ConditionStatus, READY, STALLED, Stated};
 use hashinsight_crds::Reason;
+use hashinsight_crds::conditions::{ConditionStatus, READY, STALLED, Stated};
 use kube::api::ObjectMeta;
 use kube::core::error_boundary::InvalidObject;
 use serde::Serialize;
@@ -57,7 +57,11 @@ pub fn unreadable(invalid: &InvalidObject, ctx: &Ctx) -> Option<Vec<Stated>> {
     }
     let message =
         format!("this operator cannot read the object ({}); apply it again with the fields it knows", invalid.error);
-    let stated = [(READY, ConditionStatus::False), (STALLED, ConditionStatus::True)]
-        .map(|(type_, status)| Stated { type_, status, reason: Reason::Unreadable, message: message.clone() });
+    let stated = [(READY, ConditionStatus::False), (STALLED, ConditionStatus::True)].map(|(type_, status)| Stated {
+        type_,
+        status,
+        reason: Reason::Unreadable,
+        message: message.clone(),
+    });
     Some(stated.to_vec())
 }

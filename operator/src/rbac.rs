@@ -8,9 +8,10 @@ use hashinsight_crds::tenant::Role;
 use serde_json::{Value, json};
 
 use crate::kinds::{
-    BINDINGS, CLUSTER_ROLES, CRDS, EVENTS, Kind, LEASES, LIMITS, NAMESPACES, NODES, PLANS, PODS, POLICIES, QUOTAS,
-    SUMMARIES, TENANTS,
+    BINDINGS, BUDGET_POLICIES, CLUSTER_ROLES, CONFIG_MAPS, CRDS, EVENTS, Kind, LEASES, LIMITS, NAMESPACES, NODES,
+    NOTICES, OBJECTIVES, PLANS, PODS, POLICIES, PROMETHEUS_RULES, QUOTAS, SUMMARIES, TENANTS,
 };
+use crate::objective::rendering::MONITORING_CRD;
 
 /// Name of the operator's roles and service account.
 pub const OPERATOR: &str = "hashinsight-operator";
@@ -37,8 +38,14 @@ fn status(kind: &'static Kind) -> Grant {
 }
 
 /// CRDs the operator needs before it can work.
-pub const REQUIRED_CRDS: [&str; 3] =
-    ["tenants.hashinsight.net", "tenantplans.hashinsight.net", "tenantsummaries.hashinsight.net"];
+pub const REQUIRED_CRDS: [&str; 6] = [
+    "tenants.hashinsight.net",
+    "tenantplans.hashinsight.net",
+    "tenantsummaries.hashinsight.net",
+    "servicelevelobjectives.hashinsight.net",
+    "errorbudgetpolicies.hashinsight.net",
+    "changenotices.hashinsight.net",
+];
 
 fn cluster_grants() -> Vec<Grant> {
     let owned = "parts of a tenant: seen by watch, made and repaired by server-side apply";
@@ -64,9 +71,11 @@ fn cluster_grants() -> Vec<Grant> {
         },
         grant(&PODS, &["deletecollection"], "a suspended tenant runs no pod"),
         grant(&NODES, &["list", "watch"], "region labels, by metadata alone"),
+        grant(&OBJECTIVES, &["list", "watch"], "what is measured; the spec is the user's"),
+        status(&OBJECTIVES),
         Grant {
-            names: REQUIRED_CRDS.map(str::to_owned).to_vec(),
-            ..grant(&CRDS, &["get"], "readiness names a missing CRD")
+            names: REQUIRED_CRDS.iter().chain([&MONITORING_CRD]).map(|name| (*name).to_owned()).collect(),
+            ..grant(&CRDS, &["get"], "readiness names a missing CRD; rules take the form that is served")
         },
     ]
 }
@@ -78,7 +87,15 @@ fn event_grants() -> Vec<Grant> {
 
 /// In the operator's own namespace.
 fn system_grants() -> Vec<Grant> {
+    let rules = "rules of objectives, where no tenant can write";
     vec![
+        grant(&BUDGET_POLICIES, &["list", "watch"], "what is allowed at what is left"),
+        status(&BUDGET_POLICIES),
+        grant(&NOTICES, &["list", "watch"], "freezes, exclusions, and who spent a budget"),
+        status(&NOTICES),
+        grant(&CONFIG_MAPS, &["list", "create", "patch", "delete"], rules),
+        grant(&PROMETHEUS_RULES, &["list", "create", "patch", "delete"], rules),
+        grant(&EVENTS, &["create"], "stages of budgets entered and left"),
         grant(&LEASES, &["create"], "leadership; create cannot be limited by name"),
         Grant { names: vec![crate::lease::NAME.to_owned()], ..grant(&LEASES, &["get", "update"], "leadership") },
     ]
@@ -126,7 +143,15 @@ fn binding(kind: &str, metadata: &Value, role_kind: &str, role: &str, namespace:
 /// Secrets, and none writes what the operator owns.
 fn tenant_rules(role: Role) -> Vec<Value> {
     let read = json!(["get", "list", "watch"]);
-    let mut rules = vec![json!({"apiGroups": [SUMMARIES.group], "resources": [SUMMARIES.plural], "verbs": read})];
+    let mut rules = vec![json!({
+        "apiGroups": [SUMMARIES.group], "resources": [SUMMARIES.plural, OBJECTIVES.plural], "verbs": read,
+    })];
+    if role == Role::Owner {
+        rules.push(json!({
+            "apiGroups": [OBJECTIVES.group], "resources": [OBJECTIVES.plural],
+            "verbs": ["create", "update", "patch", "delete"],
+        }));
+    }
     if matches!(role, Role::Owner | Role::Operations) {
         rules.push(json!({
             "apiGroups": [""],
@@ -209,7 +234,8 @@ mod tests {
     fn tenants_cannot_write_what_the_operator_owns() {
         for role in Role::ALL {
             for rule in tenant_rules(role) {
-                assert_eq!(rule["verbs"], json!(["get", "list", "watch"]), "{role:?}");
+                let own = role == Role::Owner && rule["resources"] == json!([OBJECTIVES.plural]);
+                assert!(own || rule["verbs"] == json!(["get", "list", "watch"]), "{role:?} {rule}");
             }
         }
     }

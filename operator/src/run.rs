@@ -103,9 +103,7 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()> + Send + 'st
 pub fn context(settings: &Settings, client: Client, clock: Clock) -> Result<Arc<Ctx>, Error> {
     let metrics = Metrics::new()?;
     let source: Source = match settings.metrics_source() {
-        Some(access) => {
-            Arc::new(Prometheus::new(&access, clock.clone(), metrics.clone()).map_err(Error::Source)?)
-        }
+        Some(access) => Arc::new(Prometheus::new(&access, clock.clone(), metrics.clone()).map_err(Error::Source)?),
         None => Arc::new(NotSet),
     };
     Ok(Arc::new(Ctx {

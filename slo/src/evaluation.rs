@@ -230,6 +230,9 @@ mod tests {
         };
         let worst = evaluate(&objective(), &facts).worst;
         assert_eq!(worst.len(), 20);
-        assert_eq!((worst[0].value.as_str(), worst[0].bad_events, worst[0].remaining_percent.as_str()), ("t13", 6, "-20.00"));
+        assert_eq!(
+            (worst[0].value.as_str(), worst[0].bad_events, worst[0].remaining_percent.as_str()),
+            ("t13", 6, "-20.00")
+        );
     }
 }

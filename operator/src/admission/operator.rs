@@ -6,6 +6,7 @@ use hashinsight_crds::tenant::Role;
 use serde_json::{Value, json};
 
 use super::{Policy, check, list, operator_user};
+use crate::kinds::OBJECTIVES;
 use crate::rbac;
 use crate::tenant::objects::POD_SECURITY;
 
@@ -43,9 +44,12 @@ pub(super) fn confinement(namespace: &str) -> Policy {
                 // A namespace is asked about below: of itself, it says that it is in itself.
                 format!(
                     "request.resource.resource == 'namespaces' || request.?namespace.orValue('') == '' || \
-                     request.namespace.startsWith('{NAMESPACE_PREFIX}')"
+                     request.namespace.startsWith('{NAMESPACE_PREFIX}') || \
+                     request.resource.resource == '{}' && request.?subResource.orValue('') == 'status' && \
+                     request.namespace == '{namespace}'",
+                    OBJECTIVES.plural
                 ),
-                "the operator writes in tenants' namespaces alone",
+                "the operator writes in tenants' namespaces alone, and status of objectives in its own",
             ),
             check(
                 of_kind(

@@ -4,7 +4,9 @@ use hashinsight_crds::names::{LABEL_TENANT, MANAGED_BY, NAMESPACE_PREFIX, TENANT
 use serde_json::{Value, json};
 
 use super::{ERASE, OVERRIDE, Policy, by_people, check, list, may, rule};
-use crate::kinds::{BINDINGS, LIMITS, NAMESPACES, PLANS, POLICIES, QUOTAS, SUMMARIES, TENANTS};
+use crate::kinds::{
+    BINDINGS, BUDGET_POLICIES, LIMITS, NAMESPACES, NOTICES, OBJECTIVES, PLANS, POLICIES, QUOTAS, SUMMARIES, TENANTS,
+};
 
 /// Prefix of our labels and annotations.
 const OURS: &str = "hashinsight.net/";
@@ -14,7 +16,7 @@ const ALL_WRITES: [&str; 3] = ["CREATE", "UPDATE", "DELETE"];
 
 /// Our namespaced kinds that live in tenants' namespaces; all others live in
 /// the operator's.
-const IN_TENANTS: [&str; 1] = [SUMMARIES.plural];
+const IN_TENANTS: [&str; 2] = [SUMMARIES.plural, OBJECTIVES.plural];
 
 pub(super) fn policies(namespace: &str) -> Vec<Policy> {
     vec![namespaces(namespace), objects(namespace), boundary(namespace), kinds(namespace), tenants(namespace)]
@@ -190,6 +192,12 @@ fn kinds(namespace: &str) -> Policy {
                 format!("!variables.in_tenant || request.resource.resource in {}", list(&IN_TENANTS)),
                 format!("this kind is reserved to the operator's namespace {namespace}"),
             ),
+            check(
+                "!variables.in_tenant || !object.?spec.?indicator.?expression.hasValue()",
+                format!(
+                    "spec.indicator.expression reads whatever it asks for: only in {namespace}; count events or latency here"
+                ),
+            ),
         ],
     }
 }
@@ -202,7 +210,11 @@ fn tenants(namespace: &str) -> Policy {
         why: "erasing needs a verb of its own; status and finalizer are the operator's",
         constraints: json!({"resourceRules": [
             rule(TENANTS.group, &["tenants", "tenants/status"], &["CREATE", "UPDATE"]),
-            rule(PLANS.group, &["tenantplans/status"], &["CREATE", "UPDATE"]),
+            rule(
+                PLANS.group,
+                &[PLANS, OBJECTIVES, BUDGET_POLICIES, NOTICES].map(|kind| format!("{}/status", kind.plural)).each_ref().map(String::as_str),
+                &["CREATE", "UPDATE"],
+            ),
         ]}),
         conditions: vec![by_people(namespace)],
         variables: vec![("tenant", "object.metadata.name".to_owned()), overrides()],

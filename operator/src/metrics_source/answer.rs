@@ -171,7 +171,9 @@ mod tests {
     }
 
     fn answer(value: &str) -> String {
-        format!(r#"{{"status":"success","data":{{"resultType":"vector","result":[{{"metric":{{"a":"b"}},"value":{value}}}]}}}}"#)
+        format!(
+            r#"{{"status":"success","data":{{"resultType":"vector","result":[{{"metric":{{"a":"b"}},"value":{value}}}]}}}}"#
+        )
     }
 
     #[test]
@@ -213,7 +215,9 @@ mod tests {
 
     #[test]
     fn retention_is_read_in_every_unit() {
-        for (text, expected) in [("15d", Some(1_296_000)), ("1w2d", Some(777_600)), ("36h", Some(129_600)), ("", None), ("10GiB", None)] {
+        for (text, expected) in
+            [("15d", Some(1_296_000)), ("1w2d", Some(777_600)), ("36h", Some(129_600)), ("", None), ("10GiB", None)]
+        {
             assert_eq!(seconds(text), expected, "{text}");
         }
         let body = br#"{"status":"success","data":{"storageRetention":"15d or 10GiB"}}"#;

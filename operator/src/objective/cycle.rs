@@ -281,11 +281,13 @@ impl Evaluator {
         let keys: BTreeSet<String> = wanted.iter().map(|wanted| key(&wanted.objective)).collect();
         kept.lints.retain(|key, _| keys.contains(key));
         let turn = kept.turn;
-        let old = |key: &String| kept.lints.get(key).is_none_or(|(asked, found)| {
-            // What was found wanting may be mended: it is asked about sooner.
-            let again = if *found == Lint::default() { LINT_AGAIN } else { LINT_AGAIN / 20 };
-            turn.saturating_sub(*asked) >= again
-        });
+        let old = |key: &String| {
+            kept.lints.get(key).is_none_or(|(asked, found)| {
+                // What was found wanting may be mended: it is asked about sooner.
+                let again = if *found == Lint::default() { LINT_AGAIN } else { LINT_AGAIN / 20 };
+                turn.saturating_sub(*asked) >= again
+            })
+        };
         let due: Vec<&Wanted> = wanted.iter().filter(|wanted| old(&key(&wanted.objective))).take(LINTS).collect();
         for wanted in due {
             let found = lint(&wanted.objective, &self.ctx.source, kept.retention, now).await?;

@@ -100,8 +100,7 @@ impl Rendering {
     pub async fn sweep(&self, wanted: &BTreeSet<String>, ctx: &Ctx) -> Result<BTreeSet<String>, Error> {
         let crd = Target { kind: &CRDS, namespace: None, name: MONITORING_CRD };
         let served = ctx.server.get(crd).await?.is_some();
-        let (kind, other) =
-            if served { (&PROMETHEUS_RULES, &CONFIG_MAPS) } else { (&CONFIG_MAPS, &PROMETHEUS_RULES) };
+        let (kind, other) = if served { (&PROMETHEUS_RULES, &CONFIG_MAPS) } else { (&CONFIG_MAPS, &PROMETHEUS_RULES) };
         let mut changed = BTreeSet::new();
         let switched = self.with(|state| {
             let switched = state.kind != Some(kind);

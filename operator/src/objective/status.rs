@@ -99,7 +99,10 @@ fn is(type_: &'static str, status: ConditionStatus, reason: Reason, message: imp
 /// Ready, and what explains it when it is not.
 fn ready(seen: &Seen<'_>) -> Vec<Stated> {
     let stalled = |reason: Reason, message: String| {
-        vec![is(READY, ConditionStatus::False, reason, message.clone()), is(STALLED, ConditionStatus::True, reason, message)]
+        vec![
+            is(READY, ConditionStatus::False, reason, message.clone()),
+            is(STALLED, ConditionStatus::True, reason, message),
+        ]
     };
     let working = |reason: Reason, message: String| {
         vec![
@@ -124,8 +127,7 @@ fn ready(seen: &Seen<'_>) -> Vec<Stated> {
     let measured = seen.before.measured_since.is_some() && seen.before.indicator.as_ref() == Some(&objective.id)
         || seen.known.and_then(|known| known.evaluation.as_ref()).is_some_and(|evaluation| evaluation.since.is_some());
     if measured {
-        let message =
-            format!("{} % over {} is measured", objective.target.percentage(), objective.window.told());
+        let message = format!("{} % over {} is measured", objective.target.percentage(), objective.window.told());
         return vec![is(READY, ConditionStatus::True, Reason::Evaluated, message)];
     }
     match seen.freshness.reason {
@@ -167,7 +169,8 @@ fn conditions(seen: &Seen<'_>) -> Vec<Stated> {
     let mut remarks = objective.remarks();
     remarks.extend(seen.known.and_then(|known| known.lint.as_ref()).into_iter().flat_map(|lint| lint.remarks.clone()));
     if seen.known.and_then(|known| known.evaluation.as_ref()).is_some_and(|evaluation| evaluation.more_bad_than_all) {
-        remarks.push("more bad events than events were counted: badSelector selects what totalSelector does not".into());
+        remarks
+            .push("more bad events than events were counted: badSelector selects what totalSelector does not".into());
     }
     all.push(if remarks.is_empty() {
         is(SPEC_SOUND, ConditionStatus::True, Reason::Sound, "nothing speaks against the spec")
@@ -244,12 +247,7 @@ mod tests {
         PolicySeen::There(Policy::parse(&serde_saphyr::from_str(stages).unwrap()).unwrap())
     }
 
-    fn run(
-        known: Option<&Known>,
-        fresh: bool,
-        before: &ServiceLevelObjectiveStatus,
-        minute: i64,
-    ) -> Conclusion {
+    fn run(known: Option<&Known>, fresh: bool, before: &ServiceLevelObjectiveStatus, minute: i64) -> Conclusion {
         let reason = if fresh { Reason::DataIsFresh } else { Reason::SourceUnreachable };
         let freshness = Freshness { reason, message: "m".into() };
         let objective = objective();
@@ -294,7 +292,10 @@ mod tests {
         assert!(!still.due);
         // Even with nothing known, as after a restart.
         let restarted = run(None, false, &dark.status, 601);
-        assert_eq!((restarted.status.stage.clone(), restarted.status.budget.clone()), (dark.status.stage, dark.status.budget));
+        assert_eq!(
+            (restarted.status.stage.clone(), restarted.status.budget.clone()),
+            (dark.status.stage, dark.status.budget)
+        );
     }
 
     #[test]

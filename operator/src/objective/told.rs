@@ -73,14 +73,8 @@ impl Budgets {
 
     /// Forgets an objective that is gone.
     pub fn forget(&self, namespace: &str, name: &str) {
-        let all = [
-            &self.remaining_minutes,
-            &self.remaining,
-            &self.exhaustion,
-            &self.coverage,
-            &self.target,
-            &self.evaluated,
-        ];
+        let all =
+            [&self.remaining_minutes, &self.remaining, &self.exhaustion, &self.coverage, &self.target, &self.evaluated];
         for gauge in all {
             let _ = gauge.remove_label_values(&[namespace, name]);
         }

@@ -16,6 +16,7 @@ use crate::change_notice::NoticeWorkflow;
 use crate::ctx::Ctx;
 use crate::driver;
 use crate::kinds::{BUDGET_POLICIES, NOTICES, OBJECTIVES};
+use crate::metrics_source::Failure;
 use crate::objective::ObjectiveWorkflow;
 use crate::objective::board::Board;
 use crate::objective::cycle::Evaluator;
@@ -46,6 +47,7 @@ pub(super) async fn run(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receive
 
     let board = Arc::new(Board::default());
     let rendering = Arc::new(Rendering::new(namespace, settings.links(), settings.rule_labels.clone()));
+    let noted = Arc::clone(&board);
     let evaluator = Evaluator {
         ctx: Arc::clone(&ctx),
         board: Arc::clone(&board),
@@ -55,6 +57,14 @@ pub(super) async fn run(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receive
         notices: notices.clone(),
         system_namespace: namespace.to_owned(),
         wake,
+    };
+    // Without a source there is nothing to read back, and no rules are made.
+    let evaluated = async {
+        if settings.prometheus_url.is_none() {
+            noted.failed(Failure::NotSet);
+            return future::pending().await;
+        }
+        evaluator.run().await;
     };
     let objective_run = driver::run(
         ObjectiveWorkflow { system_namespace: namespace.to_owned(), board, rendering, policies: policies.clone() },
@@ -77,11 +87,10 @@ pub(super) async fn run(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receive
         every(changed, policies),
         over(ended.clone()),
     );
-    let notice_run =
-        driver::run(NoticeWorkflow, ctx, 1, notice_objects, notices, stream::pending(), over(ended));
+    let notice_run = driver::run(NoticeWorkflow, ctx, 1, notice_objects, notices, stream::pending(), over(ended));
     tokio::select! {
         _ = future::join3(objective_run, policy_run, notice_run) => {}
-        () = evaluator.run() => {}
+        () = evaluated => {}
     }
 }
 
@@ -94,6 +103,7 @@ where
     K: kube::Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
 {
     use futures::StreamExt;
-    stream::unfold(changed, |mut changed| async { Some((changed.recv().await?, changed)) })
-        .flat_map(move |()| stream::iter(store.state().iter().map(|object| ObjectRef::from_obj(&**object)).collect::<Vec<_>>()))
+    stream::unfold(changed, |mut changed| async { Some((changed.recv().await?, changed)) }).flat_map(move |()| {
+        stream::iter(store.state().iter().map(|object| ObjectRef::from_obj(&**object)).collect::<Vec<_>>())
+    })
 }

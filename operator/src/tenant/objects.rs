@@ -10,6 +10,9 @@ use serde_json::{Value, json};
 use super::part::Part;
 use crate::kinds::NAMESPACES;
 
+/// Objectives a tenant may have.
+const OBJECTIVES_MAX: &str = "20";
+
 /// Who the objects belong to.
 #[derive(Clone, Copy, Debug)]
 pub struct Owner<'a> {
@@ -82,6 +85,8 @@ pub fn quota(owner: Owner<'_>, quotas: &Quotas, lifecycle: Lifecycle) -> Value {
             "limits.memory": quotas.memory,
             "pods": pods,
             "count/sitegateways.hashinsight.net": quotas.sites.to_string(),
+            // Each is a handful of rules in the metrics system.
+            "count/servicelevelobjectives.hashinsight.net": OBJECTIVES_MAX,
             // A tenant reaches the outside through the edge, never past it.
             "services.nodeports": "0",
             "services.loadbalancers": "0",

@@ -38,14 +38,21 @@ fn promised(reason: Reason) -> &'static str {
         | Reason::RegionChanged
         | Reason::RegionNotServed
         | Reason::Unreadable => FAILED,
-        Reason::RegionServed | Reason::RegionUnproven => unreachable!("not a reason of Ready"),
+        _ => unreachable!("not a reason of a Tenant's or a plan's Ready"),
     }
+}
+
+/// Reasons of the kinds that are measured: no metrics system is simulated here.
+/// Their phases are judged in `objective/status.rs` and on a real one in
+/// `tests/api/objectives.rs`.
+fn of_objectives(reason: Reason) -> bool {
+    Reason::ALL.iter().skip_while(|other| **other != Reason::Evaluated).any(|other| *other == reason)
 }
 
 fn ready(object: &Value) -> Option<Reason> {
     let conditions = object["status"]["conditions"].as_array()?;
     let ready = conditions.iter().find(|condition| condition["type"] == "Ready")?;
-    Reason::ALL.into_iter().find(|reason| ready["reason"] == reason.as_str())
+    Reason::ALL.iter().copied().find(|reason| ready["reason"] == reason.as_str())
 }
 
 fn expected(object: &Value) -> &'static str {
@@ -230,8 +237,8 @@ fn every_tool_comes_to_the_same_verdict_of_health() {
     }
     let committed = std::fs::read_to_string(fixtures_file()).unwrap_or_default();
     assert!(committed == text, "the fixtures are not what the operator writes; record them anew");
-    for reason in Reason::ALL {
-        let wanted = ![Reason::RegionServed, Reason::RegionUnproven].contains(&reason);
+    for &reason in Reason::ALL {
+        let wanted = ![Reason::RegionServed, Reason::RegionUnproven].contains(&reason) && !of_objectives(reason);
         let found = recorded.values().any(|fixture| ready(&fixture["object"]) == Some(reason));
         assert_eq!(found, wanted, "{reason}");
     }
