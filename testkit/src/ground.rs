@@ -119,7 +119,7 @@ pub struct Objects(pub Client);
 const ADMISSION: &str = "admissionregistration.k8s.io";
 
 /// Kinds tests speak of: (kind, group, version, plural).
-const KINDS: [(&str, &str, &str, &str); 28] = [
+const KINDS: [(&str, &str, &str, &str); 32] = [
     ("Tenant", "hashinsight.net", "v1alpha1", "tenants"),
     ("TenantPlan", "hashinsight.net", "v1alpha1", "tenantplans"),
     ("TenantSummary", "hashinsight.net", "v1alpha1", "tenantsummaries"),
@@ -138,6 +138,10 @@ const KINDS: [(&str, &str, &str, &str); 28] = [
     ("Probe", "hashinsight.net", "v1alpha1", "probes"),
     ("ExternalArtifact", "source.toolkit.fluxcd.io", "v1", "externalartifacts"),
     ("Kustomization", "kustomize.toolkit.fluxcd.io", "v1", "kustomizations"),
+    ("ServiceLevelObjective", "hashinsight.net", "v1alpha1", "servicelevelobjectives"),
+    ("ErrorBudgetPolicy", "hashinsight.net", "v1alpha1", "errorbudgetpolicies"),
+    ("ChangeNotice", "hashinsight.net", "v1alpha1", "changenotices"),
+    ("PrometheusRule", "monitoring.coreos.com", "v1", "prometheusrules"),
     ("ResourceQuota", "", "v1", "resourcequotas"),
     ("LimitRange", "", "v1", "limitranges"),
     ("NetworkPolicy", "networking.k8s.io", "v1", "networkpolicies"),

@@ -12,6 +12,7 @@ mod drift;
 mod health;
 mod leadership;
 mod lifecycle;
+mod objectives;
 mod permissions;
 mod stage;
 mod start;
@@ -56,6 +57,8 @@ fn main() -> ExitCode {
             start::readiness_names_a_missing_crd,
             start::bad_settings_are_refused_in_one_sentence,
             start::traces_reach_the_collector_that_is_named,
+            objectives::a_burnt_budget_is_counted_staged_and_alerted_and_survives_the_metrics_source,
+            objectives::what_cannot_be_measured_says_why,
             walkthrough::the_commands_in_contributing_do_what_they_say,
             world::regions_are_proven_by_nodes_and_configuration,
             lifecycle::a_tenant_becomes_ready_with_all_its_parts,

@@ -56,10 +56,22 @@ pub fn note(ground: &Ground) {
     }
 }
 
+/// What is granted in the operator's own namespace.
+const IN_SYSTEM: [&str; 8] = [
+    "changenotices.hashinsight.net",
+    "changenotices/status.hashinsight.net",
+    "configmaps.",
+    "errorbudgetpolicies.hashinsight.net",
+    "errorbudgetpolicies/status.hashinsight.net",
+    "events.events.k8s.io",
+    "leases.coordination.k8s.io",
+    "prometheusrules.monitoring.coreos.com",
+];
+
 fn place(resource: &str, namespace: &str) -> Place {
     match (resource, namespace) {
         ("events.events.k8s.io", "default") => Place::Default,
-        ("leases.coordination.k8s.io", SYSTEM) => Place::System,
+        (resource, SYSTEM) if IN_SYSTEM.contains(&resource) => Place::System,
         _ => Place::Cluster,
     }
 }
