@@ -60,7 +60,7 @@ impl Standing {
 
     fn row(&self, language: Language, now: Timestamp) -> Vec<String> {
         let mark = MARKS[self.health as usize];
-        let known = Reason::ALL.into_iter().find(|reason| reason.as_str() == self.reason);
+        let known = Reason::ALL.iter().find(|reason| reason.as_str() == self.reason);
         let next = known.map_or("", |reason| reason.next().to(language));
         let since = self.since.map_or_else(String::new, |since| ago(since, now));
         [mark, &self.path(), &self.reason, &since, next, &self.message].map(str::to_owned).to_vec()

@@ -110,7 +110,11 @@ impl Stage {
     /// The folder of a chart, and what it must be told.
     pub fn chart(&self, name: &str) -> (PathBuf, Vec<String>) {
         match &self.place {
-            Place::Local { .. } => (root().join("target/dist/charts").join(name), Vec::new()),
+            Place::Local { .. } => {
+                let source = "--set-string=prometheus.url=http://prometheus.monitoring:9090".to_owned();
+                let values = if name == "hashinsight" { vec![source] } else { Vec::new() };
+                (root().join("target/dist/charts").join(name), values)
+            }
             Place::Given { image, .. } if name == "hashinsight" => {
                 let values = [("repository", &image.repository), (image.by, &image.which)];
                 let set = values.map(|(value, to)| format!("--set-string=image.{value}={to}"));

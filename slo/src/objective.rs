@@ -314,8 +314,8 @@ window: {calendarMonth: {timeZone: Asia/Shanghai}}
     #[test]
     fn what_cannot_be_measured_is_refused_with_its_field() {
         for (from, to, told) in [
-            (r#"'job="core"'"#, r#"'job=core'"#, "spec.indicator.events.totalSelector: expected a value in quotes"),
-            (r#","#, r#"} or vector(1),"#, "spec.indicator.events.badSelector: expected"),
+            (r#"'job="core"'"#, "'job=core'", "spec.indicator.events.totalSelector: expected a value in quotes"),
+            (",", "} or vector(1),", "spec.indicator.events.badSelector: expected"),
             ("99.95", "100", "spec.objectivePercent: \"100\" is no objective"),
             (r#"'job="core",code=~"5.."'"#, r#"'job="core"'"#, "every event would be bad"),
         ] {

@@ -135,7 +135,7 @@ struct Reader<'a> {
     rest: &'a str,
 }
 
-impl<'a> Reader<'a> {
+impl Reader<'_> {
     fn wrong(&self, why: &'static str) -> NotASelector {
         let at = self.text.chars().count() - self.rest.chars().count() + 1;
         NotASelector { why, at, text: self.text.to_owned() }

@@ -74,6 +74,9 @@ fn yaml(rules: &Rules) -> String {
     serde_saphyr::to_string(rules).unwrap()
 }
 
+/// A time, a query, and labels and values it gives.
+type Expected<'a> = (&'a str, &'a str, &'a [(&'a str, f64)]);
+
 /// A test of promtool: series, and what queries at minutes give.
 struct Case<'a> {
     rules: Rules,
@@ -81,8 +84,8 @@ struct Case<'a> {
     every: &'a str,
     /// Series and their values every 15 seconds, in promtool's notation.
     series: &'a [(&'a str, &'a str)],
-    /// At a minute: a query and the values it gives, labels included.
-    expect: &'a [(&'a str, &'a str, &'a [(&'a str, f64)])],
+    /// What must come of them.
+    expect: &'a [Expected<'a>],
 }
 
 fn run(case: &Case<'_>) {
@@ -237,7 +240,7 @@ fn timeslices_are_judged_whole() {
 
 #[test]
 fn tenants_are_measured_by_themselves_until_there_are_too_many() {
-    let by = r#"sum by (tenant, count) (sum_over_time(hashinsight_slo:counted_by[10m]))"#;
+    let by = "sum by (tenant, count) (sum_over_time(hashinsight_slo:counted_by[10m]))";
     let bolt = r#"requests_total{job="core",instance="a",tenant="bolt",code="500"}"#;
     let (a, b) = (
         (r#"requests_total{job="core",instance="a",tenant="acme",code="200"}"#, "0+10x100"),
@@ -378,7 +381,7 @@ fn the_rules_count_as_the_arithmetic_does() {
         series.push((name("500"), values(|r| r.bad, life)));
     }
     let series: Vec<(&str, &str)> = series.iter().map(|(name, values)| (name.as_str(), values.as_str())).collect();
-    let query = r#"sum by (count) (sum_over_time(hashinsight_slo:counted[2h]))"#;
+    let query = "sum by (count) (sum_over_time(hashinsight_slo:counted[2h]))";
     #[expect(clippy::cast_precision_loss, reason = "small numbers")]
     let float = |count: u64| count as f64;
     run(&Case {

@@ -15,11 +15,16 @@ struct Layer {
 const IMPURE: &[&str] =
     &["tokio", "kube-client", "kube-runtime", "hyper", "reqwest", "axum", "rand", "rand_core", "getrandom", "rustls"];
 
-const LAYERS: [Layer; 8] = [
+const LAYERS: [Layer; 9] = [
     Layer { name: "hashinsight-crds", may_use: &[], never: IMPURE },
     Layer { name: "hashinsight-mining", may_use: &[], never: IMPURE },
+    Layer { name: "hashinsight-slo", may_use: &["hashinsight-crds"], never: IMPURE },
     Layer { name: "hashinsight-telemetry", may_use: &[], never: &["kube-client"] },
-    Layer { name: "hashinsight-operator", may_use: &["hashinsight-crds", "hashinsight-telemetry"], never: &[] },
+    Layer {
+        name: "hashinsight-operator",
+        may_use: &["hashinsight-crds", "hashinsight-slo", "hashinsight-telemetry"],
+        never: &[],
+    },
     Layer {
         name: "calculation-core",
         may_use: &["hashinsight-mining", "hashinsight-telemetry"],
@@ -38,6 +43,7 @@ const OURS: &[&str] = &[
     "hashinsight-crds",
     "hashinsight-mining",
     "hashinsight-operator",
+    "hashinsight-slo",
     "hashinsight-telemetry",
     "localcluster",
     "market-stand-in",

@@ -158,7 +158,9 @@ impl Evaluator {
             let claims: Vec<Claim> = touching().filter_map(|notice| claim(notice)).collect();
             let mut claims = deal(&claims, &bounds);
             claims.retain(|claim| claim.from < now);
-            claims.iter_mut().for_each(|claim| claim.to = claim.to.min(now));
+            for claim in &mut claims {
+                claim.to = claim.to.min(now);
+            }
             let excluded = union(spans.collect());
             wanted.push(Wanted { objective: Arc::new(objective), window, excluded, claims, object });
         }

@@ -267,31 +267,40 @@ pub async fn a_burnt_budget_is_counted_staged_and_alerted_and_survives_the_metri
     );
     assert!(told.contains("hashinsight_slo_budget_remaining_ratio{slo=\"availability\""), "{told}");
 
+    outages(&mut stage, &prometheus, (&rules, &burnt)).await;
+}
+
+/// Somebody empties the rules; the source goes away and the operator with it;
+/// the Prometheus Operator's kind comes; the objective goes.
+async fn outages(stage: &mut Stage, prometheus: &Prometheus, (rules, burnt): (&Value, &Value)) {
+    let url = prometheus.url();
+    let path = format!("ServiceLevelObjective/{SYSTEM}/availability");
+    let config = format!("ConfigMap/{SYSTEM}/slo.{SYSTEM}.availability");
     // Somebody empties the rules: they are put back.
     stage.admin().merge(&config, json!({"data": {"rules.yaml": "groups: []"}})).await.unwrap();
-    until(&stage, &config, "the rules are back", |object| object["data"]["rules.yaml"] == rules["data"]["rules.yaml"])
+    until(stage, &config, "the rules are back", |object| object["data"]["rules.yaml"] == rules["data"]["rules.yaml"])
         .await;
 
     // The source goes away, and the operator is restarted: stage and budget stand.
     prometheus.stop();
     stage.operator = None;
     stage.operator = Some(stage.start("own", &["--prometheus-url", &url]));
-    let dark = until(&stage, &path, "old data is named", |o| is(o, "DataFresh", "False", "SourceUnreachable")).await;
+    let dark = until(stage, &path, "old data is named", |o| is(o, "DataFresh", "False", "SourceUnreachable")).await;
     assert_eq!(dark["status"]["stage"], burnt["status"]["stage"]);
     assert!(is(&dark, "Ready", "True", "Evaluated"), "{dark}");
     let share = |object: &Value| object["status"]["budget"]["badEvents"].as_i64().unwrap();
-    assert!(share(&dark) >= share(&burnt), "nothing is restored");
+    assert!(share(&dark) >= share(burnt), "nothing is restored");
 
     // It comes back, and with it the kind of the Prometheus Operator.
     prometheus.go();
     let kind = fetch_monitoring_kinds().unwrap().join("monitoring.coreos.com_prometheusrules.yaml");
     stage.ground.kubectl(&["apply", "--server-side", "-f", kind.to_str().unwrap()]);
-    until(&stage, &path, "fresh again", |object| is(object, "DataFresh", "True", "DataIsFresh")).await;
+    until(stage, &path, "fresh again", |object| is(object, "DataFresh", "True", "DataIsFresh")).await;
     let better = format!("PrometheusRule/{SYSTEM}/slo.{SYSTEM}.availability");
-    until(&stage, &better, "the better kind of rules", |object| object["spec"]["groups"].is_array()).await;
-    until(&stage, &config, "the other kind is gone", Value::is_null).await;
+    until(stage, &better, "the better kind of rules", |object| object["spec"]["groups"].is_array()).await;
+    until(stage, &config, "the other kind is gone", Value::is_null).await;
     stage.admin().delete(&path).await.unwrap();
-    until(&stage, &better, "the rules of what is gone are gone", Value::is_null).await;
+    until(stage, &better, "the rules of what is gone are gone", Value::is_null).await;
 }
 
 pub async fn what_cannot_be_measured_says_why(stage: Arc<Stage>) {
