@@ -16,6 +16,12 @@
 //! | Tenant | some parts failed, retried | `False` | `PermissionMissing`, `PartsFailed` | `Reconciling` |
 //! | Tenant | being released or erased, from the first write on | `False` | `Releasing`, `Erasing` | `Reconciling` |
 //! | TenantPlan | read by the operator | `True` | `Accepted` | |
+//! | ServiceLevelObjective | counted and evaluated, also while data is old | `True` | `Evaluated` | |
+//! | ServiceLevelObjective | nothing counted yet | `False` | `NotMeasuredYet`, `CatchingUp`, `SourceUnreachable`, `SourceRefused` | `Reconciling` |
+//! | ServiceLevelObjective | its rules are not in place | `False` | `PermissionMissing`, `PartsFailed` | `Reconciling` |
+//! | ServiceLevelObjective | waits for a human | `False` | `SpecRefused`, `PolicyMissing`, `BucketMissing`, `SourceNotSet`, `Unreadable` | `Stalled` |
+//! | ErrorBudgetPolicy, ChangeNotice | read by the operator | `True` | `Accepted` | |
+//! | ErrorBudgetPolicy | stages out of order | `False` | `SpecRefused` | `Stalled` |
 //! | TenantSummary | always | as its Tenant | as its Tenant | as its Tenant |
 //!
 //! # Immutable fields
@@ -23,6 +29,7 @@
 //! | field | why |
 //! |---|---|
 //! | `Tenant.spec.region` | the data lives there; moving it is a migration, not an edit |
+//! | the kind of `ServiceLevelObjective.spec.window` | a budget of days and one of a month are not the same promise |
 
 pub mod budget_policy;
 pub mod change_notice;

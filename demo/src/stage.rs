@@ -198,7 +198,8 @@ impl Stage {
                  kubectl patch tenant acme borealis cumulus --type=merge -p '{{\"spec\":{{\"deletionPolicy\":\"Erase\"}}}}'\n  \
                  kubectl delete tenant acme borealis cumulus\n  \
                  helm uninstall hashinsight-defaults hashinsight -n hashinsight-system\n  \
-                 kubectl delete crd tenants.hashinsight.net tenantplans.hashinsight.net tenantsummaries.hashinsight.net\n  \
+                 kubectl delete crd tenants.hashinsight.net tenantplans.hashinsight.net tenantsummaries.hashinsight.net \
+                 servicelevelobjectives.hashinsight.net errorbudgetpolicies.hashinsight.net changenotices.hashinsight.net\n  \
                  kubectl delete namespace hashinsight-system"
             ),
         }

@@ -36,6 +36,8 @@ use crate::metrics_source::{Failure, Sample};
 pub const EVERY: Duration = Duration::from_secs(15);
 /// Evaluations from one look at the rules in place to the next.
 const SWEEP_EVERY: u64 = 4;
+/// What the probes know the evaluator by.
+const BEAT: &str = "evaluator";
 /// Questions at once.
 const AT_ONCE: usize = 4;
 /// Specs the source is asked about in one evaluation.
@@ -103,6 +105,7 @@ impl Evaluator {
         );
         loop {
             let begun = self.ctx.clock.now();
+            self.ctx.health.beat(BEAT, begun);
             if kept.turn.is_multiple_of(SWEEP_EVERY) {
                 self.sweep().await;
             }
@@ -117,7 +120,7 @@ impl Evaluator {
             self.tell(&wanted, begun).await;
             kept.turn += 1;
             let now = self.ctx.clock.now();
-            self.ctx.health.beat("evaluator", now);
+            self.ctx.health.beat(BEAT, now);
             let took = now.duration_since(begun);
             self.ctx.metrics.evaluation_duration.observe(took.as_secs_f64().max(0.0));
             tokio::time::sleep(EVERY.saturating_sub(Duration::try_from(took).unwrap_or_default())).await;
@@ -264,6 +267,8 @@ impl Evaluator {
     /// One question for all objectives. Several metrics systems behind one
     /// address tell the same thing several times: the largest is taken.
     async fn ask<K>(&self, reading: &Reading<'_, K>, question: Missing) -> Result<Vec<Sample>, Failure> {
+        // Catching up takes many questions: each is a sign of life.
+        self.ctx.health.beat(BEAT, self.ctx.clock.now());
         let by = format!("{NAMESPACE_LABEL}, {NAME_LABEL}, {INDICATOR_LABEL}, {COUNT_LABEL}{}", reading.by);
         let sum = |seconds: u64| format!("max by ({by}) (sum_over_time({}[{seconds}s]))", reading.series);
         let at = |second: i64| Timestamp::from_second(second).unwrap_or_default();

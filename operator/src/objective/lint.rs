@@ -44,10 +44,11 @@ pub async fn lint(
             for (field, query) in [("bad", bad), ("total", total)] {
                 let query = query.replace("$window", &format!("{}s", objective.step));
                 match source.instant(&query, now).await {
-                    Ok(samples) if samples.len() > 1 => lint.remarks.push(format!(
-                        "spec.indicator.expression.{field} gives {} series, which are added up",
-                        samples.len()
-                    )),
+                    Ok(samples) if samples.len() > 1 => {
+                        let remark =
+                            format!("spec.indicator.expression.{field} gives several series, which are added up");
+                        lint.remarks.push(remark);
+                    }
                     Ok(_) => {}
                     Err(Failure::Refused(why)) => {
                         let why = format!("spec.indicator.expression.{field}: {why}");
@@ -73,6 +74,7 @@ fn matched(lint: &mut Lint, metric: &str, series: f64) {
     if series < 1.0 {
         lint.remarks.push(format!("no series of {metric} matches the selector now"));
     } else if series > MANY {
-        lint.remarks.push(format!("{series} series of {metric} match the selector; narrow it"));
+        // Without the number, which would change status each time.
+        lint.remarks.push(format!("more than {MANY} series of {metric} match the selector; narrow it"));
     }
 }
