@@ -14,7 +14,7 @@ use crate::ctx::Ctx;
 use crate::driver::{Outcome, Wake, Workflow};
 use crate::error::Error;
 use crate::kinds::NOTICES;
-use crate::publish::{Publisher, unreadable};
+use crate::publish::Publisher;
 
 const PUBLISHER: Publisher =
     Publisher { kind: &NOTICES, manager: "hashinsight-notice-status", controller: NoticeWorkflow::NAME };
@@ -87,14 +87,12 @@ impl Workflow for NoticeWorkflow {
     }
 
     async fn reconcile_unreadable(&self, invalid: &InvalidObject, ctx: &Ctx) -> Result<Outcome, Error> {
-        let Some(stated) = unreadable(invalid, ctx) else {
-            return Ok(Outcome { wake: Wake::OnChange, trouble: None, writes: 0 });
+        let status = |observed_generation, conditions| ChangeNoticeStatus {
+            observed_generation,
+            conditions,
+            ..Default::default()
         };
-        let generation = invalid.metadata.generation.unwrap_or_default();
-        let conditions = settle(stated, &[], generation, ctx.clock.now());
-        let status = ChangeNoticeStatus { observed_generation: generation, conditions, ..Default::default() };
-        let writes = PUBLISHER.publish(&invalid.metadata, &status, ctx).await?;
-        Ok(Outcome { wake: Wake::OnChange, trouble: None, writes })
+        PUBLISHER.unreadable(invalid, ctx, status).await
     }
 }
 

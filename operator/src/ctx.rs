@@ -71,8 +71,8 @@ impl OwnWrites {
 pub struct Ctx {
     /// The way to the API server.
     pub server: Server,
-    /// The way to the metrics system.
-    pub source: Source,
+    /// The way to the metrics system, if the operator was given one.
+    pub source: Option<Source>,
     /// Time.
     pub clock: Clock,
     /// Metrics.

@@ -2,7 +2,7 @@
 //! that its echo is no news.
 
 use hashinsight_crds::Reason;
-use hashinsight_crds::conditions::{ConditionStatus, READY, STALLED, Stated};
+use hashinsight_crds::conditions::{Condition, ConditionStatus, READY, STALLED, Stated, settle};
 use kube::api::ObjectMeta;
 use kube::core::error_boundary::InvalidObject;
 use serde::Serialize;
@@ -10,6 +10,7 @@ use serde_json::json;
 
 use crate::api::Target;
 use crate::ctx::{Ctx, version_number};
+use crate::driver::{Outcome, Wake};
 use crate::error::Error;
 use crate::kinds::Kind;
 
@@ -46,22 +47,31 @@ impl Publisher {
         ctx.metrics.status_writes.with_label_values(&[self.controller]).inc();
         Ok(1)
     }
-}
 
-/// What is said of an object that does not fit our schema; `None` when that is
-/// what was written last.
-pub fn unreadable(invalid: &InvalidObject, ctx: &Ctx) -> Option<Vec<Stated>> {
-    let version = version_number(invalid.metadata.resource_version.as_deref());
-    if ctx.own_writes.is_ours(invalid.metadata.uid.as_deref().unwrap_or_default(), version) {
-        return None;
+    /// Says of an object that it does not fit our schema, unless that is what
+    /// was written last. `status` makes the kind's status of its generation and
+    /// conditions.
+    pub async fn unreadable<S: Serialize>(
+        &self,
+        invalid: &InvalidObject,
+        ctx: &Ctx,
+        status: impl FnOnce(i64, Vec<Condition>) -> S,
+    ) -> Result<Outcome, Error> {
+        let meta = &invalid.metadata;
+        let version = version_number(meta.resource_version.as_deref());
+        let mut outcome = Outcome { wake: Wake::OnChange, trouble: None, writes: 0 };
+        if ctx.own_writes.is_ours(meta.uid.as_deref().unwrap_or_default(), version) {
+            return Ok(outcome);
+        }
+        let message = format!(
+            "this operator cannot read the object ({}); apply it again with the fields it knows",
+            invalid.error
+        );
+        let stated = [(READY, ConditionStatus::False), (STALLED, ConditionStatus::True)]
+            .map(|(type_, status)| Stated { type_, status, reason: Reason::Unreadable, message: message.clone() });
+        let generation = meta.generation.unwrap_or_default();
+        let conditions = settle(stated.to_vec(), &[], generation, ctx.clock.now());
+        outcome.writes = self.publish(meta, &status(generation, conditions), ctx).await?;
+        Ok(outcome)
     }
-    let message =
-        format!("this operator cannot read the object ({}); apply it again with the fields it knows", invalid.error);
-    let stated = [(READY, ConditionStatus::False), (STALLED, ConditionStatus::True)].map(|(type_, status)| Stated {
-        type_,
-        status,
-        reason: Reason::Unreadable,
-        message: message.clone(),
-    });
-    Some(stated.to_vec())
 }

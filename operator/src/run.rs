@@ -29,7 +29,7 @@ use crate::http;
 use crate::kinds::{CRDS, Kind, PLANS, TENANTS};
 use crate::lease::Candidate;
 use crate::metrics::Metrics;
-use crate::metrics_source::{NotSet, Prometheus, Source};
+use crate::metrics_source::{Prometheus, Source};
 use crate::rbac::REQUIRED_CRDS;
 use crate::settings::Settings;
 use crate::tenant::cache::{Cache, Wakes, follow_children, follow_namespaces, follow_nodes};
@@ -102,9 +102,12 @@ pub async fn run(settings: Settings, stop: impl Future<Output = ()> + Send + 'st
 /// What every reconcile is handed, with nothing in it yet.
 pub fn context(settings: &Settings, client: Client, clock: Clock) -> Result<Arc<Ctx>, Error> {
     let metrics = Metrics::new()?;
-    let source: Source = match settings.metrics_source() {
-        Some(access) => Arc::new(Prometheus::new(&access, clock.clone(), metrics.clone()).map_err(Error::Source)?),
-        None => Arc::new(NotSet),
+    let source = match settings.metrics_source() {
+        Some(access) => {
+            let prometheus = Prometheus::new(&access, clock.clone(), metrics.clone()).map_err(Error::Source)?;
+            Some(Arc::new(prometheus) as Source)
+        }
+        None => None,
     };
     Ok(Arc::new(Ctx {
         server: Server::new(client, metrics.clone()),

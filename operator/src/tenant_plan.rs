@@ -10,7 +10,7 @@ use crate::ctx::Ctx;
 use crate::driver::{Outcome, Wake, Workflow};
 use crate::error::Error;
 use crate::kinds::PLANS;
-use crate::publish::{Publisher, unreadable};
+use crate::publish::Publisher;
 
 const PUBLISHER: Publisher =
     Publisher { kind: &PLANS, manager: "hashinsight-plan-status", controller: PlanWorkflow::NAME };
@@ -34,10 +34,8 @@ impl Workflow for PlanWorkflow {
     }
 
     async fn reconcile_unreadable(&self, invalid: &InvalidObject, ctx: &Ctx) -> Result<Outcome, Error> {
-        match unreadable(invalid, ctx) {
-            Some(stated) => publish(&invalid.metadata, &TenantPlanStatus::default(), stated, ctx).await,
-            None => Ok(Outcome { wake: Wake::OnChange, trouble: None, writes: 0 }),
-        }
+        let status = |observed_generation, conditions| TenantPlanStatus { observed_generation, conditions };
+        PUBLISHER.unreadable(invalid, ctx, status).await
     }
 }
 

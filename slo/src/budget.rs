@@ -103,15 +103,12 @@ impl Budget {
         let left = u128::try_from(self.remaining()).ok().filter(|left| *left > 0)?;
         let bad = u128::from(recent.bad.min(recent.total));
         let seconds = (left * u128::from(recent.total)).checked_div(bad * u128::from(WHOLE))?;
-        let horizon = bounds.to.max(now.checked_add(SignedDuration::from_secs(signed(bounds.seconds()))).ok()?);
         let at = now.checked_add(SignedDuration::from_secs(i64::try_from(seconds).ok()?)).ok()?;
-        let horizon = if bounds.to > now { bounds.to } else { horizon };
+        // A month ends; rolling days go on for as long as they are.
+        let horizon =
+            if bounds.to > now { bounds.to } else { now.checked_add(bounds.to.duration_since(bounds.from)).ok()? };
         (at < horizon).then_some(at)
     }
-}
-
-fn signed(seconds: u64) -> i64 {
-    i64::try_from(seconds).unwrap_or(i64::MAX)
 }
 
 /// Microseconds as minutes with two decimals.

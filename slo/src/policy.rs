@@ -58,11 +58,6 @@ impl Policy {
         self.stages.get(severity.checked_sub(1)?)
     }
 
-    /// The stages, mild first.
-    pub fn stages(&self) -> &[Stage] {
-        &self.stages
-    }
-
     /// What may be released in the stage of that name.
     pub fn releases(&self, name: &str) -> Releases {
         let normal = Releases { allow: Allow::All, max_step_percent: None };

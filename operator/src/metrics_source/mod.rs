@@ -99,30 +99,3 @@ pub trait MetricsQuery: Send + Sync {
 
 /// Any metrics system.
 pub type Source = Arc<dyn MetricsQuery>;
-
-/// No metrics system.
-pub struct NotSet;
-
-impl MetricsQuery for NotSet {
-    fn instant<'a>(&'a self, _: &'a str, _: Timestamp) -> BoxFuture<'a, Result<Vec<Sample>, Failure>> {
-        Box::pin(async { Err(Failure::NotSet) })
-    }
-
-    fn range<'a>(
-        &'a self,
-        _: &'a str,
-        _: Timestamp,
-        _: Timestamp,
-        _: u64,
-    ) -> BoxFuture<'a, Result<Vec<Sample>, Failure>> {
-        Box::pin(async { Err(Failure::NotSet) })
-    }
-
-    fn firing(&self) -> BoxFuture<'_, Result<Vec<Firing>, Failure>> {
-        Box::pin(async { Err(Failure::NotSet) })
-    }
-
-    fn retention(&self) -> BoxFuture<'_, Result<Option<u64>, Failure>> {
-        Box::pin(async { Err(Failure::NotSet) })
-    }
-}

@@ -30,7 +30,7 @@ use super::status::{Seen, conclude};
 use super::{Objectives, Policies, parse, policy_of};
 use crate::change_notice::{affects, claim, excluded};
 use crate::ctx::Ctx;
-use crate::metrics_source::{Failure, Sample};
+use crate::metrics_source::{Failure, Sample, Source};
 
 /// From one evaluation to the next.
 pub const EVERY: Duration = Duration::from_secs(15);
@@ -58,6 +58,8 @@ fn key(objective: &Objective) -> String {
 pub struct Evaluator {
     /// Everything a reconcile has.
     pub ctx: Arc<Ctx>,
+    /// The metrics system.
+    pub source: Source,
     /// Where it is noted.
     pub board: Arc<Board>,
     /// The rules in place.
@@ -273,9 +275,9 @@ impl Evaluator {
         let sum = |seconds: u64| format!("max by ({by}) (sum_over_time({}[{seconds}s]))", reading.series);
         let at = |second: i64| Timestamp::from_second(second).unwrap_or_default();
         match question {
-            Missing::Sum(stretch) => self.ctx.source.instant(&sum(stretch.seconds()), at(stretch.to)).await,
+            Missing::Sum(stretch) => self.source.instant(&sum(stretch.seconds()), at(stretch.to)).await,
             Missing::Hours(stretch) => {
-                self.ctx.source.range(&sum(3600), at(stretch.from + 3600), at(stretch.to), 3600).await
+                self.source.range(&sum(3600), at(stretch.from + 3600), at(stretch.to), 3600).await
             }
         }
     }
@@ -283,7 +285,7 @@ impl Evaluator {
     /// Asks the source about specs it was not asked about, or long ago.
     async fn lints(&self, wanted: &[Wanted], kept: &mut Kept, now: Timestamp) -> Result<(), Failure> {
         if kept.turn.is_multiple_of(LINT_AGAIN) {
-            kept.retention = self.ctx.source.retention().await.unwrap_or_default();
+            kept.retention = self.source.retention().await.unwrap_or_default();
         }
         let keys: BTreeSet<String> = wanted.iter().map(|wanted| key(&wanted.objective)).collect();
         kept.lints.retain(|key, _| keys.contains(key));
@@ -297,7 +299,7 @@ impl Evaluator {
         };
         let due: Vec<&Wanted> = wanted.iter().filter(|wanted| old(&key(&wanted.objective))).take(LINTS).collect();
         for wanted in due {
-            let found = lint(&wanted.objective, &self.ctx.source, kept.retention, now).await?;
+            let found = lint(&wanted.objective, &self.source, kept.retention, now).await?;
             kept.lints.insert(key(&wanted.objective), (turn, found));
         }
         Ok(())

@@ -16,7 +16,6 @@ pub mod told;
 
 use std::sync::Arc;
 
-use hashinsight_crds::conditions::settle;
 use hashinsight_crds::names::tenant_of_namespace;
 use hashinsight_crds::{ErrorBudgetPolicy, Reason, ServiceLevelObjective, ServiceLevelObjectiveStatus};
 use hashinsight_slo::objective::{Objective, Reach, Refused};
@@ -34,7 +33,7 @@ use crate::ctx::Ctx;
 use crate::driver::{Outcome, Wake, Workflow};
 use crate::error::{Class, Error};
 use crate::kinds::OBJECTIVES;
-use crate::publish::{Publisher, unreadable};
+use crate::publish::Publisher;
 
 const PUBLISHER: Publisher =
     Publisher { kind: &OBJECTIVES, manager: "hashinsight-objective-status", controller: ObjectiveWorkflow::NAME };
@@ -142,14 +141,12 @@ impl Workflow for ObjectiveWorkflow {
     }
 
     async fn reconcile_unreadable(&self, invalid: &InvalidObject, ctx: &Ctx) -> Result<Outcome, Error> {
-        let Some(stated) = unreadable(invalid, ctx) else {
-            return Ok(Outcome { wake: Wake::OnChange, trouble: None, writes: 0 });
+        let status = |observed_generation, conditions| ServiceLevelObjectiveStatus {
+            observed_generation,
+            conditions,
+            ..Default::default()
         };
-        let generation = invalid.metadata.generation.unwrap_or_default();
-        let conditions = settle(stated, &[], generation, ctx.clock.now());
-        let status = ServiceLevelObjectiveStatus { observed_generation: generation, conditions, ..Default::default() };
-        let writes = PUBLISHER.publish(&invalid.metadata, &status, ctx).await?;
-        Ok(Outcome { wake: Wake::OnChange, trouble: None, writes })
+        PUBLISHER.unreadable(invalid, ctx, status).await
     }
 }
 

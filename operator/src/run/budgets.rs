@@ -47,9 +47,9 @@ pub(super) async fn run(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receive
 
     let board = Arc::new(Board::default());
     let rendering = Arc::new(Rendering::new(namespace, settings.links(), settings.rule_labels.clone()));
-    let noted = Arc::clone(&board);
-    let evaluator = Evaluator {
+    let evaluator = ctx.source.clone().map(|source| Evaluator {
         ctx: Arc::clone(&ctx),
+        source,
         board: Arc::clone(&board),
         rendering: Arc::clone(&rendering),
         objectives: objectives.clone(),
@@ -57,14 +57,16 @@ pub(super) async fn run(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receive
         notices: notices.clone(),
         system_namespace: namespace.to_owned(),
         wake,
-    };
+    });
+    if evaluator.is_none() {
+        board.failed(Failure::NotSet);
+    }
     // Without a source there is nothing to read back, and no rules are made.
     let evaluated = async {
-        if settings.prometheus_url.is_none() {
-            noted.failed(Failure::NotSet);
-            return future::pending().await;
+        match evaluator {
+            Some(evaluator) => evaluator.run().await,
+            None => future::pending().await,
         }
-        evaluator.run().await;
     };
     let objective_run = driver::run(
         ObjectiveWorkflow { system_namespace: namespace.to_owned(), board, rendering, policies: policies.clone() },
