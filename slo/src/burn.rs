@@ -1,5 +1,5 @@
 //! Burn rates and the alerts on them. A burn rate of 1 spends the budget of
-//! the window in exactly the window.
+//! the window in exactly the window; time that was not measured burns nothing.
 //!
 //! Threshold of an alert: `budget % / 100 × window / long window`, and never
 //! so high that a service which fails every request could not reach it: the

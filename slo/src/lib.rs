@@ -6,11 +6,13 @@
 //! command line and the tests.
 
 pub mod alerts;
+pub mod backtest;
 pub mod book;
 pub mod budget;
 pub mod burn;
 pub mod counts;
 pub mod evaluation;
+pub mod history;
 pub mod ledger;
 pub mod objective;
 pub mod policy;

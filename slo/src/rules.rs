@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-pub use self::alerting::{DASHBOARD, of_operator, silence_told_after};
+pub use self::alerting::{DASHBOARD, FEW, of_operator, silence_told_after};
 pub use self::recording::at_threshold;
 use crate::burn::Stretch;
 use crate::objective::Objective;

@@ -164,6 +164,8 @@ fn objective(name: &str, more: Value) -> Value {
             "metric": "requests_total", "totalSelector": "job=\"core\"", "badSelector": "job=\"core\",code=~\"5..\"",
         }},
         "window": {"rollingDays": 1},
+        // A hundredth of 14.4 minutes.
+        "alerts": [{"severity": "Page", "budgetPercent": 1, "longWindow": "30m", "shortWindow": "5m"}],
         "minimumEvents": 10,
     });
     spec.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());

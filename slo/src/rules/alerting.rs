@@ -18,6 +18,10 @@ use crate::share::{Target, WHOLE, decimal};
 /// Uid of the dashboard of objectives.
 pub const DASHBOARD: &str = "hashinsight-objectives";
 
+/// Bad events below which nobody is told, however quiet the night: one or two
+/// may be anything.
+pub const FEW: u64 = 3;
+
 /// Seconds without a measurement after which people are told: as long as the
 /// fastest page would take if every request failed, but not before five
 /// minutes, in which a pod may well be replaced.
@@ -44,8 +48,7 @@ pub(super) fn alerts(objective: &Objective, links: &Links) -> Vec<Rule> {
                     format!("{} > {factor} and ignoring (window) {} > {factor}", burn(row.long), burn(row.short));
                 match objective.slice {
                     Some(_) => format!("({both})"),
-                    // One bad event is none to wake anybody for, however quiet the night.
-                    None => format!("({both} and on () {} > 1)", sum_over(objective, BAD, row.long)),
+                    None => format!("({both} and on () {} >= {FEW})", sum_over(objective, BAD, row.long)),
                 }
             })
             .collect();

@@ -134,13 +134,22 @@ fn by_partition(objective: &Objective) -> Vec<Rule> {
     rules
 }
 
-/// `bad ÷ events ÷ (1 − objective)` over `stretch`. Fewer events than the
+/// `bad ÷ events × measured time ÷ stretch ÷ (1 − objective)`: what of the
+/// budget burnt in the stretch, so that the first minutes of a service, or what
+/// is left after a gap, are not taken for all of it. Fewer events than the
 /// objective's minimum are divided by the minimum: one error in a quiet night
 /// is no outage, and an outage in it still is.
 pub(super) fn burn(objective: &Objective, stretch: Stretch) -> Rule {
     let over = |count| sum_over(objective, count, stretch);
     let least = objective.minimum.events.max(1);
-    let expr = format!("{} / clamp_min({}, {least}) / {}", over(BAD), over(TOTAL), objective.target.fraction());
+    let expr = format!(
+        "{} / clamp_min({}, {least}) * {} / {} / {}",
+        over(BAD),
+        over(TOTAL),
+        over(MEASURED),
+        stretch.seconds(),
+        objective.target.fraction()
+    );
     match record(objective, BURN, "", expr) {
         Rule::Record { record, expr, mut labels } => {
             labels.insert(WINDOW_LABEL.to_owned(), stretch.name().to_owned());
