@@ -24,6 +24,9 @@ pub const DATA_FRESH: &str = "DataFresh";
 /// Whether an objective's spec measures what it seems to.
 pub const SPEC_SOUND: &str = "SpecSound";
 
+/// Whether every clock of an incident has been kept.
+pub const PROMISES_KEPT: &str = "PromisesKept";
+
 /// Longest message the schema accepts, in characters.
 pub const MESSAGE_MAX: usize = 1024;
 

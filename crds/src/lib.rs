@@ -22,6 +22,8 @@
 //! | ServiceLevelObjective | waits for a human | `False` | `SpecRefused`, `PolicyMissing`, `BucketMissing`, `SourceNotSet`, `Unreadable` | `Stalled` |
 //! | ErrorBudgetPolicy, ChangeNotice | read by the operator | `True` | `Accepted` | |
 //! | ErrorBudgetPolicy | stages out of order | `False` | `SpecRefused` | `Stalled` |
+//! | Incident | nobody has it, or somebody has | `False` | `IncidentOpen`, `IncidentAcknowledged` | |
+//! | Incident | over | `True` | `IncidentResolved` | |
 //! | TenantSummary | always | as its Tenant | as its Tenant | as its Tenant |
 //!
 //! # Immutable fields
@@ -29,12 +31,14 @@
 //! | field | why |
 //! |---|---|
 //! | `Tenant.spec.region` | the data lives there; moving it is a migration, not an edit |
+//! | what fired and when, and who took and ended an `Incident`, once stated | it is a record |
 //! | the kind of `ServiceLevelObjective.spec.window` | a budget of days and one of a month are not the same promise |
 
 pub mod budget_policy;
 pub mod change_notice;
 pub mod conditions;
 pub mod health;
+pub mod incident;
 pub mod names;
 pub mod objective;
 pub mod quantity;
@@ -48,6 +52,7 @@ pub mod text;
 pub use budget_policy::{ErrorBudgetPolicy, ErrorBudgetPolicySpec, ErrorBudgetPolicyStatus};
 pub use change_notice::{ChangeNotice, ChangeNoticeSpec, ChangeNoticeStatus};
 pub use conditions::{Condition, ConditionStatus};
+pub use incident::{Incident, IncidentSpec, IncidentStatus};
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 pub use objective::{ServiceLevelObjective, ServiceLevelObjectiveSpec, ServiceLevelObjectiveStatus};
 pub use reasons::Reason;

@@ -384,6 +384,55 @@ reasons! {
             "请选择与某个桶边界一致的阈值，或在服务中增加该桶。",
         ),
     }
+    /// An incident nobody has taken.
+    IncidentOpen {
+        meaning: text(
+            "An alert fires that nobody has taken.",
+            "有告警正在触发，尚无人处理。",
+        ),
+        next: text(
+            "Take it: `hashinsight incident acknowledge <name>`; its runbook says what to do.",
+            "请接手：`hashinsight incident acknowledge <name>`；处理方法见其运行手册。",
+        ),
+    }
+    /// An incident somebody has taken.
+    IncidentAcknowledged {
+        meaning: text(
+            "Somebody has taken the incident; it is not over.",
+            "事件已有人接手，尚未结束。",
+        ),
+        next: text(
+            "Work by the runbook; the incident ends when the alert does.",
+            "请按运行手册处理；告警结束时事件随之结束。",
+        ),
+    }
+    /// An incident that is over.
+    IncidentResolved {
+        meaning: text(
+            "The alert ended, or somebody ended the incident.",
+            "告警已结束，或有人结束了该事件。",
+        ),
+        next: NOTHING,
+    }
+    /// No clock of the incident has run out.
+    PromisesKept {
+        meaning: text(
+            "No plan's clock has run out.",
+            "没有任何套餐的时限超时。",
+        ),
+        next: NOTHING,
+    }
+    /// A clock of the incident has run out.
+    PromiseMissed {
+        meaning: text(
+            "A plan's time to respond or to recover ran out; the message says which.",
+            "某个套餐的响应或恢复时限已过；消息中说明了是哪一个。",
+        ),
+        next: text(
+            "Tell the customers of that plan, and end the incident first.",
+            "请先结束事件，并告知该套餐的客户。",
+        ),
+    }
 }
 
 impl std::fmt::Display for Reason {

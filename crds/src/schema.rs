@@ -5,7 +5,7 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
-use crate::{ChangeNotice, ErrorBudgetPolicy, ServiceLevelObjective, Tenant, TenantPlan, TenantSummary};
+use crate::{ChangeNotice, ErrorBudgetPolicy, Incident, ServiceLevelObjective, Tenant, TenantPlan, TenantSummary};
 
 /// Version of the set of CRDs, so that admission can refuse a downgrade.
 pub const ANNOTATION_BUNDLE: &str = "hashinsight.net/bundle-version";
@@ -32,6 +32,7 @@ pub fn all() -> Result<Vec<CustomResourceDefinition>, SchemaError> {
         ServiceLevelObjective::crd(),
         ErrorBudgetPolicy::crd(),
         ChangeNotice::crd(),
+        Incident::crd(),
     ]
     .into_iter()
     .map(finish)

@@ -71,6 +71,8 @@ pub const OBJECTIVES: Kind =
 pub const BUDGET_POLICIES: Kind = Kind::new("hashinsight.net", "v1alpha1", "ErrorBudgetPolicy", "errorbudgetpolicies");
 /// Notices of change.
 pub const NOTICES: Kind = Kind::new("hashinsight.net", "v1alpha1", "ChangeNotice", "changenotices");
+/// Incidents.
+pub const INCIDENTS: Kind = Kind::new("hashinsight.net", "v1alpha1", "Incident", "incidents");
 /// Config maps; rules where nothing better is served.
 pub const CONFIG_MAPS: Kind = Kind::new("", "v1", "ConfigMap", "configmaps");
 /// Rules of the Prometheus Operator.

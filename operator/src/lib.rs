@@ -16,6 +16,7 @@ pub mod driver;
 pub mod error;
 pub mod health;
 pub mod http;
+pub mod incident;
 pub mod index;
 pub mod kinds;
 pub mod lease;

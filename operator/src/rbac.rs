@@ -8,8 +8,8 @@ use hashinsight_crds::tenant::Role;
 use serde_json::{Value, json};
 
 use crate::kinds::{
-    BINDINGS, BUDGET_POLICIES, CLUSTER_ROLES, CONFIG_MAPS, CRDS, EVENTS, Kind, LEASES, LIMITS, NAMESPACES, NODES,
-    NOTICES, OBJECTIVES, PLANS, PODS, POLICIES, PROMETHEUS_RULES, QUOTAS, SUMMARIES, TENANTS,
+    BINDINGS, BUDGET_POLICIES, CLUSTER_ROLES, CONFIG_MAPS, CRDS, EVENTS, INCIDENTS, Kind, LEASES, LIMITS, NAMESPACES,
+    NODES, NOTICES, OBJECTIVES, PLANS, PODS, POLICIES, PROMETHEUS_RULES, QUOTAS, SUMMARIES, TENANTS,
 };
 use crate::objective::rendering::MONITORING_CRD;
 
@@ -38,13 +38,14 @@ fn status(kind: &'static Kind) -> Grant {
 }
 
 /// CRDs the operator needs before it can work.
-pub const REQUIRED_CRDS: [&str; 6] = [
+pub const REQUIRED_CRDS: [&str; 7] = [
     "tenants.hashinsight.net",
     "tenantplans.hashinsight.net",
     "tenantsummaries.hashinsight.net",
     "servicelevelobjectives.hashinsight.net",
     "errorbudgetpolicies.hashinsight.net",
     "changenotices.hashinsight.net",
+    "incidents.hashinsight.net",
 ];
 
 fn cluster_grants() -> Vec<Grant> {
@@ -93,9 +94,15 @@ fn system_grants() -> Vec<Grant> {
         status(&BUDGET_POLICIES),
         grant(&NOTICES, &["list", "watch"], "freezes, exclusions, and who spent a budget"),
         status(&NOTICES),
+        grant(
+            &INCIDENTS,
+            &["get", "list", "watch", "create"],
+            "alerts that woke somebody; get reads when a person's word was given",
+        ),
+        status(&INCIDENTS),
         grant(&CONFIG_MAPS, &["list", "create", "patch", "delete"], rules),
         grant(&PROMETHEUS_RULES, &["list", "create", "patch", "delete"], rules),
-        grant(&EVENTS, &["create"], "stages of budgets entered and left"),
+        grant(&EVENTS, &["create"], "stages of budgets entered and left, promises missed"),
         grant(&LEASES, &["create"], "leadership; create cannot be limited by name"),
         Grant { names: vec![crate::lease::NAME.to_owned()], ..grant(&LEASES, &["get", "update"], "leadership") },
     ]

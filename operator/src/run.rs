@@ -2,6 +2,7 @@
 //! stops in order.
 
 mod budgets;
+mod incidents;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -326,7 +327,7 @@ async fn control(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receiver<bool>
         stream::pending(),
         over(ended.clone()),
     );
-    let budget_run = budgets::run(settings.clone(), Arc::clone(&ctx), ended.clone());
+    let budget_run = budgets::run(settings.clone(), Arc::clone(&ctx), plans.clone(), ended.clone());
     let workflow =
         TenantWorkflow { cache: Arc::clone(&cache), plans: plans.clone(), system_namespace: settings.namespace };
     let woken = woken(named, everyone, changed_plans, tenants.clone());
@@ -358,4 +359,17 @@ fn woken(
         stream::iter(tenants.state().into_iter().map(|tenant| tenant.name_any()).collect::<Vec<_>>())
     });
     stream::select(named, stream::select(by_plan, by_region)).map(|name| ObjectRef::new(&name))
+}
+
+/// References of the objects that are named.
+fn named<K>(
+    names: mpsc::Receiver<(String, String)>,
+) -> impl futures::Stream<Item = ObjectRef<DeserializeGuard<K>>> + Send + 'static
+where
+    K: kube::Resource<DynamicType = ()> + Clone + Send + Sync + 'static,
+{
+    stream::unfold(names, |mut names| async {
+        let (namespace, name) = names.recv().await?;
+        Some((ObjectRef::new(&name).within(&namespace), names))
+    })
 }

@@ -13,16 +13,19 @@ pub enum Alert {
     ErrorBudgetStageEntered,
     /// The operator has not evaluated objectives for a while.
     ObjectivesNotEvaluated,
+    /// A plan's promise to respond or recover was missed.
+    IncidentPromiseMissed,
 }
 
 impl Alert {
     /// All of them.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::ErrorBudgetBurnsFast,
         Self::ErrorBudgetBurnsSlowly,
         Self::ObjectiveNotMeasured,
         Self::ErrorBudgetStageEntered,
         Self::ObjectivesNotEvaluated,
+        Self::IncidentPromiseMissed,
     ];
 
     /// The name, as `alertname`.
@@ -33,6 +36,7 @@ impl Alert {
             Self::ObjectiveNotMeasured => "ObjectiveNotMeasured",
             Self::ErrorBudgetStageEntered => "ErrorBudgetStageEntered",
             Self::ObjectivesNotEvaluated => "ObjectivesNotEvaluated",
+            Self::IncidentPromiseMissed => "IncidentPromiseMissed",
         }
     }
 }

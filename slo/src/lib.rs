@@ -11,6 +11,7 @@ pub mod book;
 pub mod budget;
 pub mod burn;
 pub mod counts;
+pub mod dashboard;
 pub mod evaluation;
 pub mod history;
 pub mod ledger;

@@ -199,6 +199,13 @@ impl Objective {
         format!("{}/{}", self.namespace, self.name)
     }
 
+    /// Seconds without a count after which nothing is measured any more: five
+    /// minutes, and two counts and a minute where counts are rare.
+    pub const fn silent_after(&self) -> u64 {
+        let rare = 2 * self.step + 60;
+        if rare > 300 { rare } else { 300 }
+    }
+
     /// Whether its counts are estimates.
     pub fn is_approximate(&self) -> bool {
         matches!(self.indicator, Indicator::Expression { .. })

@@ -35,6 +35,12 @@ pub const EVALUATED: &str = "hashinsight_slo_evaluated_timestamp_seconds";
 /// 1 for the stage a policy is in, with labels `policy`, `stage` and `page`.
 pub const STAGE: &str = "hashinsight_slo_policy_stage";
 
+/// Incidents, with label `state`.
+pub const INCIDENTS: &str = "hashinsight_incidents";
+/// 1 while an incident is not over and missed a promise, with labels
+/// `incident`, `plan` and `promise` (`response` or `recovery`).
+pub const PROMISE_MISSED: &str = "hashinsight_incident_promise_missed";
+
 /// Label of an objective's namespace.
 pub const NAMESPACE_LABEL: &str = "slo_namespace";
 /// Label of an objective's name.

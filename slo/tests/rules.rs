@@ -295,6 +295,18 @@ fn a_stage_that_pages_and_an_operator_that_sleeps_are_told() {
 }
 
 #[test]
+fn a_missed_promise_is_told_while_its_incident_is_not_over() {
+    let promise = firing(Alert::IncidentPromiseMissed);
+    let missed = r#"hashinsight_incident_promise_missed{incident="i",plan="premium",promise="response"}"#;
+    run(&Case {
+        rules: of_operator(&links()),
+        every: "15s",
+        series: &[(missed, "_x20 1x20 _x60")],
+        expect: &[("4m", &promise, NONE), ("6m", &promise, ONE), ("20m", &promise, NONE)],
+    });
+}
+
+#[test]
 fn every_alert_has_its_case() {
     let told = include_str!("rules.rs");
     for alert in Alert::ALL {

@@ -119,7 +119,7 @@ pub struct Objects(pub Client);
 const ADMISSION: &str = "admissionregistration.k8s.io";
 
 /// Kinds tests speak of: (kind, group, version, plural).
-const KINDS: [(&str, &str, &str, &str); 32] = [
+const KINDS: [(&str, &str, &str, &str); 33] = [
     ("Tenant", "hashinsight.net", "v1alpha1", "tenants"),
     ("TenantPlan", "hashinsight.net", "v1alpha1", "tenantplans"),
     ("TenantSummary", "hashinsight.net", "v1alpha1", "tenantsummaries"),
@@ -141,6 +141,7 @@ const KINDS: [(&str, &str, &str, &str); 32] = [
     ("ServiceLevelObjective", "hashinsight.net", "v1alpha1", "servicelevelobjectives"),
     ("ErrorBudgetPolicy", "hashinsight.net", "v1alpha1", "errorbudgetpolicies"),
     ("ChangeNotice", "hashinsight.net", "v1alpha1", "changenotices"),
+    ("Incident", "hashinsight.net", "v1alpha1", "incidents"),
     ("PrometheusRule", "monitoring.coreos.com", "v1", "prometheusrules"),
     ("ResourceQuota", "", "v1", "resourcequotas"),
     ("LimitRange", "", "v1", "limitranges"),

@@ -42,6 +42,11 @@ impl Operator {
         Self { child, address, log }
     }
 
+    /// Where it serves probes and metrics.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// What a GET of `path` answers: status code and body.
     pub fn get(&self, path: &str) -> Option<(u16, String)> {
         let mut stream = TcpStream::connect_timeout(&self.address, Duration::from_secs(1)).ok()?;

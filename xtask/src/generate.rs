@@ -27,6 +27,7 @@ fn files() -> Result<Vec<(PathBuf, String)>, Error> {
     all.push((root().join("charts/hashinsight/templates/rbac.yaml"), chart::permissions()?));
     all.push((root().join("charts/hashinsight/templates/admission.yaml"), chart::admission()?));
     all.push((root().join("charts/hashinsight-defaults/values.schema.json"), chart::plans_schema()?));
+    all.push((root().join("charts/hashinsight/files/dashboards/hashinsight-objectives.json"), dashboard()));
     all.push((root().join("docs/reference.md"), reference()?));
     all.push((root().join("calculation-core/openapi.json"), calculation_core::api::document()));
     Ok(all)
@@ -56,6 +57,10 @@ pub(crate) fn check() -> Result<(), Error> {
         return Ok(());
     }
     Err(Error::Check(format!("run `make gen`; not current: {}", stale.join(", "))))
+}
+
+fn dashboard() -> String {
+    format!("{:#}\n", hashinsight_slo::dashboard::dashboard())
 }
 
 fn permissions() -> Result<String, Error> {

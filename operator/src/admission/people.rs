@@ -5,7 +5,8 @@ use serde_json::{Value, json};
 
 use super::{ERASE, OVERRIDE, Policy, by_people, check, list, may, rule};
 use crate::kinds::{
-    BINDINGS, BUDGET_POLICIES, LIMITS, NAMESPACES, NOTICES, OBJECTIVES, PLANS, POLICIES, QUOTAS, SUMMARIES, TENANTS,
+    BINDINGS, BUDGET_POLICIES, INCIDENTS, LIMITS, NAMESPACES, NOTICES, OBJECTIVES, PLANS, POLICIES, QUOTAS, SUMMARIES,
+    TENANTS,
 };
 
 /// Prefix of our labels and annotations.
@@ -19,7 +20,14 @@ const ALL_WRITES: [&str; 3] = ["CREATE", "UPDATE", "DELETE"];
 const IN_TENANTS: [&str; 2] = [SUMMARIES.plural, OBJECTIVES.plural];
 
 pub(super) fn policies(namespace: &str) -> Vec<Policy> {
-    vec![namespaces(namespace), objects(namespace), boundary(namespace), kinds(namespace), tenants(namespace)]
+    vec![
+        namespaces(namespace),
+        objects(namespace),
+        boundary(namespace),
+        kinds(namespace),
+        tenants(namespace),
+        incidents(namespace),
+    ]
 }
 
 /// `matchConstraints` for what is inside tenants' namespaces.
@@ -202,6 +210,34 @@ fn kinds(namespace: &str) -> Policy {
     }
 }
 
+fn incidents(namespace: &str) -> Policy {
+    // Whose word it is cannot be claimed by another.
+    let own = |field: &str| {
+        format!(
+            "!has(object.spec.{field}) || has(oldObject.spec.{field}) || \
+             object.spec.{field}.by == request.userInfo.username"
+        )
+    };
+    Policy {
+        name: "hashinsight-incidents",
+        why: "incidents are a record: the operator opens them, and who took or ended one is who says so",
+        constraints: json!({"resourceRules": [rule(INCIDENTS.group, &[INCIDENTS.plural], &["CREATE", "UPDATE"])]}),
+        conditions: vec![by_people(namespace)],
+        variables: Vec::new(),
+        checks: vec![
+            check("request.operation != 'CREATE'", "incidents are opened by the operator from alerts that fire"),
+            check(
+                format!("request.operation == 'CREATE' || ({})", own("acknowledged")),
+                "spec.acknowledged.by must be your own user name: hashinsight incident acknowledge fills it in",
+            ),
+            check(
+                format!("request.operation == 'CREATE' || ({})", own("resolved")),
+                "spec.resolved.by must be your own user name: hashinsight incident resolve fills it in",
+            ),
+        ],
+    }
+}
+
 fn tenants(namespace: &str) -> Policy {
     let erase = "?deletionPolicy.orValue('Retain') == 'Erase'";
     let on_spec = "request.?subResource.orValue('') != ''";
@@ -212,7 +248,7 @@ fn tenants(namespace: &str) -> Policy {
             rule(TENANTS.group, &["tenants", "tenants/status"], &["CREATE", "UPDATE"]),
             rule(
                 PLANS.group,
-                &[PLANS, OBJECTIVES, BUDGET_POLICIES, NOTICES].map(|kind| format!("{}/status", kind.plural)).each_ref().map(String::as_str),
+                &[PLANS, OBJECTIVES, BUDGET_POLICIES, NOTICES, INCIDENTS].map(|kind| format!("{}/status", kind.plural)).each_ref().map(String::as_str),
                 &["CREATE", "UPDATE"],
             ),
         ]}),

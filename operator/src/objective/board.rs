@@ -142,7 +142,7 @@ fn freshness(known: Option<&Known>, inner: &Inner, now: Timestamp) -> Freshness 
         }
         Some(_) if known.silent => of(
             Reason::NotMeasured,
-            "nothing was counted for five minutes: the service is gone, or its metrics are".to_owned(),
+            "nothing was counted for a while: the service is gone, or its metrics are".to_owned(),
         ),
         Some(_) => of(Reason::DataIsFresh, "counts are recent".to_owned()),
     }

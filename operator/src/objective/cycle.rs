@@ -30,6 +30,7 @@ use super::status::{Seen, conclude};
 use super::{Objectives, Policies, parse, policy_of};
 use crate::change_notice::{affects, claim, excluded};
 use crate::ctx::Ctx;
+use crate::incident::{self, Incidents};
 use crate::metrics_source::{Failure, Sample, Source};
 
 /// From one evaluation to the next.
@@ -44,8 +45,6 @@ const AT_ONCE: usize = 4;
 const LINTS: usize = 20;
 /// Evaluations after which a spec is asked about anew.
 const LINT_AGAIN: u64 = 240;
-/// Seconds without a count after which an objective is silent.
-const SILENCE: i64 = 300;
 /// Stretches an objective may exclude; the newest are kept.
 const EXCLUSIONS: usize = 50;
 
@@ -70,6 +69,8 @@ pub struct Evaluator {
     pub policies: Policies,
     /// All notices.
     pub notices: Store<DeserializeGuard<ChangeNotice>>,
+    /// All incidents, for the ledger.
+    pub incidents: Incidents,
     /// Where the operator lives.
     pub system_namespace: String,
     /// Names objectives that want to be looked at: (namespace, name).
@@ -103,7 +104,8 @@ impl Evaluator {
         let _ = futures::join!(
             self.objectives.wait_until_ready(),
             self.policies.wait_until_ready(),
-            self.notices.wait_until_ready()
+            self.notices.wait_until_ready(),
+            self.incidents.wait_until_ready()
         );
         loop {
             let begun = self.ctx.clock.now();
@@ -151,6 +153,8 @@ impl Evaluator {
     fn wanted(&self, now: Timestamp) -> Vec<Wanted> {
         let notices = self.notices.state();
         let notices: Vec<&ChangeNotice> = notices.iter().filter_map(|notice| notice.0.as_ref().ok()).collect();
+        let incidents = self.incidents.state();
+        let incidents: Vec<_> = incidents.iter().filter_map(|incident| incident.0.as_ref().ok()).collect();
         let mut wanted = Vec::new();
         for object in self.objectives.state() {
             let Ok(readable) = object.0.as_ref() else { continue };
@@ -160,7 +164,9 @@ impl Evaluator {
             let touching = || notices.iter().filter(|notice| affects(&notice.spec, &objective.service));
             let spans = touching().filter_map(|notice| excluded(notice));
             let spans = spans.map(|(from, to)| Stretch::between(from.max(bounds.from), to.min(now)));
-            let claims: Vec<Claim> = touching().filter_map(|notice| claim(notice)).collect();
+            let about = incidents.iter().filter(|incident| incident.spec.service == objective.service);
+            let during = about.map(|incident| incident::claim(incident, now));
+            let claims: Vec<Claim> = touching().filter_map(|notice| claim(notice)).chain(during).collect();
             let mut claims = deal(&claims, &bounds);
             claims.retain(|claim| claim.from < now);
             for claim in &mut claims {
@@ -181,10 +187,10 @@ impl Evaluator {
             return Ok(());
         }
         let second = now.as_second();
-        let (recent, lately) =
-            (Stretch { from: second - 3600, to: second }, Stretch { from: second - SILENCE, to: second });
-        let mut stretches = BTreeSet::from([recent, lately]);
+        let recent = Stretch { from: second - 3600, to: second };
+        let mut stretches = BTreeSet::from([recent]);
         for wanted in wanted {
+            stretches.insert(lately(&wanted.objective, now));
             stretches.insert(wanted.window);
             stretches.extend(&wanted.excluded);
             stretches.extend(wanted.claims.iter().map(|claim| Stretch::between(claim.from, claim.to)));
@@ -220,7 +226,7 @@ impl Evaluator {
         }
         self.lints(wanted, kept, now).await?;
         for wanted in wanted {
-            self.note(wanted, kept, &spoiled, (recent, lately), now);
+            self.note(wanted, kept, &spoiled, recent, now);
         }
         Ok(())
     }
@@ -306,18 +312,11 @@ impl Evaluator {
     }
 
     /// Evaluates one objective and notes it.
-    fn note(
-        &self,
-        wanted: &Wanted,
-        kept: &Kept,
-        spoiled: &BTreeMap<String, String>,
-        (recent, lately): (Stretch, Stretch),
-        now: Timestamp,
-    ) {
+    fn note(&self, wanted: &Wanted, kept: &Kept, spoiled: &BTreeMap<String, String>, recent: Stretch, now: Timestamp) {
         let (objective, key) = (&wanted.objective, key(&wanted.objective));
         let facts = facts(wanted, &kept.book, &kept.by_partition, recent, now);
         let evaluation = facts.map(|facts| evaluate(objective, &facts));
-        let silent = kept.book.sum(&key, lately).is_some_and(|counts| counts.measured == 0);
+        let silent = kept.book.sum(&key, lately(objective, now)).is_some_and(|counts| counts.measured == 0);
         if let Some(evaluation) = &evaluation
             && evaluation.since.is_some()
         {
@@ -373,6 +372,12 @@ struct Reading<'a, K> {
 fn identity(labels: &BTreeMap<String, String>) -> String {
     let of = |label| labels.get(label).map_or("", String::as_str);
     format!("{}/{}/{}", of(NAMESPACE_LABEL), of(NAME_LABEL), of(INDICATOR_LABEL))
+}
+
+/// The stretch in which nothing must not be counted.
+fn lately(objective: &Objective, now: Timestamp) -> Stretch {
+    let second = now.as_second();
+    Stretch { from: second - objective.silent_after().cast_signed(), to: second }
 }
 
 /// What was counted of one objective; `None` while part of it was not read.

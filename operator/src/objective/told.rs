@@ -1,11 +1,12 @@
 //! What is told of objectives and policies as metrics: the numbers that move,
 //! while status holds still.
 
+use hashinsight_crds::incident::{Clock, IncidentState};
 use hashinsight_slo::evaluation::Evaluation;
 use hashinsight_slo::objective::Objective;
 use hashinsight_slo::series::{
-    COVERAGE_RATIO, EVALUATED, EXHAUSTION_SECONDS, NAME_LABEL, NAMESPACE_LABEL, REMAINING_MINUTES, REMAINING_RATIO,
-    STAGE, TARGET_RATIO,
+    COVERAGE_RATIO, EVALUATED, EXHAUSTION_SECONDS, INCIDENTS, NAME_LABEL, NAMESPACE_LABEL, PROMISE_MISSED,
+    REMAINING_MINUTES, REMAINING_RATIO, STAGE, TARGET_RATIO,
 };
 use hashinsight_slo::share::WHOLE;
 use prometheus::{GaugeVec, IntGaugeVec, Opts, Registry, TextEncoder};
@@ -23,6 +24,8 @@ pub struct Budgets {
     target: GaugeVec,
     evaluated: GaugeVec,
     stage: IntGaugeVec,
+    incidents: IntGaugeVec,
+    missed: IntGaugeVec,
 }
 
 const OBJECTIVE: [&str; 2] = [NAMESPACE_LABEL, NAME_LABEL];
@@ -39,7 +42,15 @@ impl Budgets {
         let help = "1 for the stage a policy is in, 0 for its others.";
         let stage = IntGaugeVec::new(Opts::new(STAGE, help), &["policy", "stage", "page"])?;
         registry.register(Box::new(stage.clone()))?;
+        let help = "Incidents on record.";
+        let incidents = IntGaugeVec::new(Opts::new(INCIDENTS, help), &["state"])?;
+        registry.register(Box::new(incidents.clone()))?;
+        let help = "1 while an incident is not over and missed a promise.";
+        let missed = IntGaugeVec::new(Opts::new(PROMISE_MISSED, help), &["incident", "plan", "promise"])?;
+        registry.register(Box::new(missed.clone()))?;
         Ok(Self {
+            incidents,
+            missed,
             remaining_minutes: gauge(REMAINING_MINUTES, "Minutes of error budget that are left.")?,
             remaining: gauge(REMAINING_RATIO, "Share of the error budget that is left; below 0 when overspent.")?,
             exhaustion: gauge(EXHAUSTION_SECONDS, "Seconds until nothing is left if the last hour goes on.")?,
@@ -87,6 +98,27 @@ impl Budgets {
         for (policy, stage, page, in_force) in all {
             let page = if page { "true" } else { "false" };
             self.stage.with_label_values(&[policy, stage, page]).set(i64::from(in_force));
+        }
+    }
+
+    /// Tells how many incidents are in which state, and every promise missed by
+    /// one that is not over.
+    pub fn incidents<'a>(
+        &self,
+        states: impl Iterator<Item = IncidentState>,
+        missed: impl Iterator<Item = (String, &'a Clock)>,
+    ) {
+        for state in IncidentState::ALL {
+            self.incidents.with_label_values(&[state.as_str()]).set(0);
+        }
+        states.for_each(|state| self.incidents.with_label_values(&[state.as_str()]).inc());
+        self.missed.reset();
+        for (incident, clock) in missed {
+            for (promise, is) in [("response", clock.missed.response()), ("recovery", clock.missed.recovery())] {
+                if is {
+                    self.missed.with_label_values(&[incident.as_str(), &clock.plan, promise]).set(1);
+                }
+            }
         }
     }
 

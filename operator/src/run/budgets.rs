@@ -10,11 +10,12 @@ use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use tokio::sync::{mpsc, watch};
 
-use super::{TRIGGERS, objects, over};
+use super::{TRIGGERS, incidents, named, objects, over};
 use crate::budget_policy::PolicyWorkflow;
 use crate::change_notice::NoticeWorkflow;
 use crate::ctx::Ctx;
 use crate::driver;
+use crate::incident::Plans;
 use crate::kinds::{BUDGET_POLICIES, NOTICES, OBJECTIVES};
 use crate::metrics_source::Failure;
 use crate::objective::ObjectiveWorkflow;
@@ -24,7 +25,7 @@ use crate::objective::rendering::Rendering;
 use crate::settings::Settings;
 
 /// Runs until `ended` turns true.
-pub(super) async fn run(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receiver<bool>) {
+pub(super) async fn run(settings: Settings, ctx: Arc<Ctx>, plans: Plans, ended: watch::Receiver<bool>) {
     let (client, namespace) = (ctx.server.client(), settings.namespace.as_str());
     let (objectives, objective_writer) = reflector::store();
     let (policies, policy_writer) = reflector::store();
@@ -45,6 +46,7 @@ pub(super) async fn run(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receive
         let _ = of_notice.try_send(());
     });
 
+    let (incidents, incident_run) = incidents::run(namespace, Arc::clone(&ctx), plans, ended.clone());
     let board = Arc::new(Board::default());
     let rendering = Arc::new(Rendering::new(namespace, settings.links(), settings.rule_labels.clone()));
     let evaluator = ctx.source.clone().map(|source| Evaluator {
@@ -55,6 +57,7 @@ pub(super) async fn run(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receive
         objectives: objectives.clone(),
         policies: policies.clone(),
         notices: notices.clone(),
+        incidents: incidents.clone(),
         system_namespace: namespace.to_owned(),
         wake,
     });
@@ -74,10 +77,7 @@ pub(super) async fn run(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receive
         settings.concurrency,
         objective_objects,
         objectives.clone(),
-        stream::unfold(woken, |mut woken| async {
-            let (namespace, name) = woken.recv().await?;
-            Some((ObjectRef::new(&name).within(&namespace), woken))
-        }),
+        named(woken),
         over(ended.clone()),
     );
     let policy_run = driver::run(
@@ -91,7 +91,7 @@ pub(super) async fn run(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receive
     );
     let notice_run = driver::run(NoticeWorkflow, ctx, 1, notice_objects, notices, stream::pending(), over(ended));
     tokio::select! {
-        _ = future::join3(objective_run, policy_run, notice_run) => {}
+        _ = future::join4(objective_run, policy_run, notice_run, incident_run) => {}
         () = evaluated => {}
     }
 }

@@ -10,6 +10,7 @@ mod alone;
 mod deletion;
 mod drift;
 mod health;
+mod incidents;
 mod leadership;
 mod lifecycle;
 mod objectives;

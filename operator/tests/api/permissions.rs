@@ -57,13 +57,15 @@ pub fn note(ground: &Ground) {
 }
 
 /// What is granted in the operator's own namespace.
-const IN_SYSTEM: [&str; 8] = [
+const IN_SYSTEM: [&str; 10] = [
     "changenotices.hashinsight.net",
     "changenotices/status.hashinsight.net",
     "configmaps.",
     "errorbudgetpolicies.hashinsight.net",
     "errorbudgetpolicies/status.hashinsight.net",
     "events.events.k8s.io",
+    "incidents.hashinsight.net",
+    "incidents/status.hashinsight.net",
     "leases.coordination.k8s.io",
     "prometheusrules.monitoring.coreos.com",
 ];

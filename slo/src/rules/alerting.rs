@@ -11,7 +11,7 @@ use crate::objective::Objective;
 use crate::selector::escaped;
 use crate::series::{
     BAD, BURN, COUNT_LABEL, COUNTED, EVALUATED, EXHAUSTION_SECONDS, MEASURED, NAME_LABEL, NAMESPACE_LABEL,
-    REMAINING_MINUTES, STAGE, WINDOW_LABEL, of, told,
+    PROMISE_MISSED, REMAINING_MINUTES, STAGE, WINDOW_LABEL, of, told,
 };
 use crate::share::{Target, WHOLE, decimal};
 
@@ -27,7 +27,8 @@ pub const FEW: u64 = 3;
 /// minutes, in which a pod may well be replaced.
 pub fn silence_told_after(objective: &Objective) -> u64 {
     let pages = objective.rows.iter().filter(|row| row.severity == Severity::Page);
-    pages.map(|row| row.detects_outage_within(objective.target)).min().unwrap_or(1800).clamp(300, 3600)
+    let outage = pages.map(|row| row.detects_outage_within(objective.target)).min().unwrap_or(1800);
+    outage.clamp(300, 3600).max(objective.silent_after())
 }
 
 pub(super) fn alerts(objective: &Objective, links: &Links) -> Vec<Rule> {
@@ -70,6 +71,7 @@ pub(super) fn alerts(objective: &Objective, links: &Links) -> Vec<Rule> {
         all.push(alert_of(objective, links, (alert, severity), (expr, None), summary, description));
     }
     let silence = silence_told_after(objective);
+    let unseen = 60.max(2 * objective.step);
     let pages = objective.rows.iter().any(|row| row.severity == Severity::Page);
     let severity = if pages { Severity::Page } else { Severity::Ticket };
     let counted = format!("{COUNTED}{}", of(objective).with(COUNT_LABEL, MEASURED));
@@ -77,7 +79,8 @@ pub(super) fn alerts(objective: &Objective, links: &Links) -> Vec<Rule> {
         objective,
         links,
         (Alert::ObjectiveNotMeasured, severity),
-        (format!("absent_over_time({counted}[{silence}s])"), None),
+        // What was just made has not counted yet: it has as long as all others.
+        (format!("absent_over_time({counted}[{unseen}s])"), Some(format!("{}s", silence - unseen))),
         format!("{}: {} is not measured", objective.service, objective.key()),
         format!(
             "{}Nothing was counted for {silence} s: either the service is gone, or its metrics are. \
@@ -186,7 +189,16 @@ pub fn of_operator(links: &Links) -> Rules {
         "objectives have not been evaluated for ten minutes",
         "Budgets in status and stages of policies are as old as that; alerts on burn rates still work, for Prometheus evaluates them itself.",
     );
-    let group = Group { name: "slo/operator".to_owned(), interval: "15s".to_owned(), rules: vec![stage, silent] };
+    let promise = rule(
+        Alert::IncidentPromiseMissed,
+        Severity::Page,
+        format!("max by (incident, plan, promise) ({PROMISE_MISSED}) == 1"),
+        None,
+        "incident {{ $labels.incident }}: the {{ $labels.promise }} promised to plan {{ $labels.plan }} is overdue",
+        "Customers of the plan were promised a time that is over. `hashinsight incident list` shows who has it and every clock.",
+    );
+    let rules = vec![stage, silent, promise];
+    let group = Group { name: "slo/operator".to_owned(), interval: "15s".to_owned(), rules };
     Rules { groups: vec![group] }
 }
 
