@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use hashinsight_crds::text::Language;
 
 use crate::calculate::arguments as calculate;
+use crate::slo::arguments::{Incident, Slo};
 use crate::translated::translate;
 
 /// Mining economics, and HashInsight on a Kubernetes cluster
@@ -147,6 +148,22 @@ Examples:
   hashinsight replay records/                              every *.jsonl in it
   hashinsight replay records/ --baseline ./hashinsight-old within 0.1 %, figure by figure")]
     Replay(calculate::Replay),
+    /// Objectives: import, export, lint, explain, backtest, budget
+    #[command(subcommand)]
+    Slo(Slo),
+    /// Incidents: list, acknowledge, resolve
+    #[command(subcommand)]
+    Incident(Incident),
+    /// What to do about an alert or a reason; without a name, all of them
+    #[command(after_help = "\
+Examples:
+  hashinsight runbook
+  hashinsight runbook ErrorBudgetBurnsFast
+  hashinsight runbook SourceUnreachable --language zh")]
+    Runbook {
+        /// The alert or the reason
+        name: Option<String>,
+    },
     /// Print completions for a shell
     #[command(after_help = "\
 Examples:

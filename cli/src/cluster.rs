@@ -1,7 +1,9 @@
 //! The cluster: how it is found, and what its refusals mean.
 
 use hashinsight_crds::text::{Text, text};
-use hashinsight_crds::{Tenant, TenantPlan, TenantSummary};
+use hashinsight_crds::{
+    ChangeNotice, ErrorBudgetPolicy, Incident, ServiceLevelObjective, Tenant, TenantPlan, TenantSummary,
+};
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::ApiResource;
@@ -21,12 +23,27 @@ pub struct Cluster {
     pub url: String,
 }
 
-/// Our kinds, and whether they are in namespaces.
-pub fn kinds() -> [(ApiResource, bool); 3] {
+/// Where objects of a kind live.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// In no namespace.
+    Cluster,
+    /// In tenants' namespaces and the operator's.
+    Anywhere,
+    /// In the operator's namespace alone, where tenants see nothing.
+    Operator,
+}
+
+/// Our kinds, and where they live.
+pub fn kinds() -> [(ApiResource, Place); 7] {
     [
-        (ApiResource::erase::<Tenant>(&()), false),
-        (ApiResource::erase::<TenantPlan>(&()), false),
-        (ApiResource::erase::<TenantSummary>(&()), true),
+        (ApiResource::erase::<Tenant>(&()), Place::Cluster),
+        (ApiResource::erase::<TenantPlan>(&()), Place::Cluster),
+        (ApiResource::erase::<TenantSummary>(&()), Place::Anywhere),
+        (ApiResource::erase::<ServiceLevelObjective>(&()), Place::Anywhere),
+        (ApiResource::erase::<ErrorBudgetPolicy>(&()), Place::Operator),
+        (ApiResource::erase::<ChangeNotice>(&()), Place::Operator),
+        (ApiResource::erase::<Incident>(&()), Place::Operator),
     ]
 }
 
@@ -68,6 +85,17 @@ impl Cluster {
                 None => return Ok(all),
             }
         }
+    }
+
+    /// One object.
+    pub async fn get(&self, kind: &ApiResource, namespace: &str, name: &str) -> Result<Value, Trouble> {
+        let api: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, kind);
+        let found = api.get_opt(name).await.map_err(|error| self.trouble(error, Some(kind)))?;
+        found.map(|object| json!(object)).ok_or_else(|| {
+            let what = text("there is no such object", "没有这个对象");
+            let why = format!("{} {namespace}/{name}", kind.kind);
+            Trouble::new(Exit::Error, what, why, format!("kubectl get {} -A", kind.plural))
+        })
     }
 
     /// What a failed call means to a person.

@@ -8,10 +8,13 @@ mod calculate;
 mod cluster;
 mod doctor;
 mod explain;
+mod incident;
 mod installed;
 mod manual;
 mod output;
+mod runbook;
 mod said;
+mod slo;
 mod status;
 mod translated;
 mod trouble;
@@ -23,7 +26,6 @@ use std::time::Duration;
 use clap::FromArgMatches;
 
 use arguments::{Arguments, Global, Verb};
-use output::Answer;
 use trouble::{Exit, Trouble};
 
 /// The whole of both programs.
@@ -63,6 +65,12 @@ fn perform(verb: &Verb, global: &Global) -> Result<Exit, Trouble> {
             Some(answer) => answer,
             None => return Ok(Exit::Ok),
         },
+        Verb::Slo(of) => match slo::answer(of, global)? {
+            Some(answer) => answer,
+            None => return Ok(Exit::Ok),
+        },
+        Verb::Incident(of) => wait(incident::answer(of, global), global)?,
+        Verb::Runbook { name } => runbook::answer(name.as_deref(), global.language)?,
         Verb::Explain { reason, all } => explain::answer(reason.as_deref(), *all, global.language)?,
         Verb::Completions { shell } => return manual::completions(*shell, global.language),
         Verb::Man { directory } => return manual::pages(directory.as_deref(), global.language),
@@ -76,7 +84,7 @@ fn perform(verb: &Verb, global: &Global) -> Result<Exit, Trouble> {
 }
 
 /// Runs what asks the cluster, within its time and until somebody interrupts.
-fn wait(asking: impl Future<Output = Result<Answer, Trouble>>, global: &Global) -> Result<Answer, Trouble> {
+fn wait<T>(asking: impl Future<Output = Result<T, Trouble>>, global: &Global) -> Result<T, Trouble> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(Trouble::system)?;
     runtime.block_on(async {
         tokio::select! {

@@ -5,12 +5,13 @@ use futures::future::try_join_all;
 use hashinsight_crds::Reason;
 use hashinsight_crds::conditions::READY;
 use hashinsight_crds::health::{Health, condition};
+use hashinsight_crds::names::tenant_of_namespace;
 use hashinsight_crds::text::{Language, Text, text};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use crate::arguments::Global;
-use crate::cluster::{Cluster, kinds};
+use crate::cluster::{Cluster, Place, kinds};
 use crate::output::{Answer, Block, Columns, paint::MARKS};
 use crate::said::{Words, ago, words};
 use crate::trouble::{Exit, Trouble};
@@ -70,7 +71,15 @@ impl Standing {
 pub async fn answer(global: &Global, all: bool) -> Result<Answer, Trouble> {
     let cluster = Cluster::named(global).await?;
     let namespace = global.namespace.as_deref();
-    let asked: Vec<_> = kinds().into_iter().filter(|(_, namespaced)| *namespaced || namespace.is_none()).collect();
+    let asked: Vec<_> = kinds()
+        .into_iter()
+        .filter(|(_, place)| match (namespace, place) {
+            (None, _) | (Some(_), Place::Anywhere) => true,
+            (Some(_), Place::Cluster) => false,
+            // A tenant's people may not even ask.
+            (Some(namespace), Place::Operator) => tenant_of_namespace(namespace).is_none(),
+        })
+        .collect();
     let lists = try_join_all(asked.iter().map(|(kind, _)| cluster.list(kind, namespace))).await?;
     let mut found: Vec<Standing> = lists.iter().flatten().map(Standing::of).collect();
     found.sort_by_key(|standing| (standing.health, standing.since, standing.path()));

@@ -35,7 +35,12 @@ const CODES: &str = "\
   3 暂缓：尚未作出决定   4 无法询问集群   130 被中断";
 
 fn word(key: &str) -> Option<&'static str> {
-    WORDS.iter().chain(crate::calculate::WORDS).find(|(known, _)| *known == key).map(|(_, word)| *word)
+    WORDS
+        .iter()
+        .chain(crate::calculate::WORDS)
+        .chain(crate::slo::arguments::WORDS)
+        .find(|(known, _)| *known == key)
+        .map(|(_, word)| *word)
 }
 
 /// The word for an option of a command: one of the command's own, or one that

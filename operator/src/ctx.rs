@@ -9,7 +9,7 @@ use crate::api::Server;
 use crate::backoff::Backoff;
 use crate::health::Health;
 use crate::metrics::Metrics;
-use crate::metrics_source::Source;
+use hashinsight_metrics_source::Source;
 
 /// The only source of time. Below the driver, time is a parameter.
 #[derive(Clone)]

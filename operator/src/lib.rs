@@ -21,7 +21,6 @@ pub mod index;
 pub mod kinds;
 pub mod lease;
 pub mod metrics;
-pub mod metrics_source;
 pub mod objective;
 pub mod publish;
 pub mod rbac;

@@ -30,7 +30,6 @@ use crate::http;
 use crate::kinds::{CRDS, Kind, PLANS, TENANTS};
 use crate::lease::Candidate;
 use crate::metrics::Metrics;
-use crate::metrics_source::{Prometheus, Source};
 use crate::rbac::REQUIRED_CRDS;
 use crate::settings::Settings;
 use crate::tenant::cache::{Cache, Wakes, follow_children, follow_namespaces, follow_nodes};
@@ -38,6 +37,7 @@ use crate::tenant::part::Part;
 use crate::tenant::{TenantWorkflow, tenants_on};
 use crate::tenant_plan::PlanWorkflow;
 use crate::watch::{News, follow};
+use hashinsight_metrics_source::{Prometheus, Source};
 
 /// Names of tenants that wait to be looked at; a full queue slows the watches
 /// that fill it.
@@ -105,8 +105,13 @@ pub fn context(settings: &Settings, client: Client, clock: Clock) -> Result<Arc<
     let metrics = Metrics::new()?;
     let source = match settings.metrics_source() {
         Some(access) => {
-            let prometheus = Prometheus::new(&access, clock.clone(), metrics.clone()).map_err(Error::Source)?;
-            Some(Arc::new(prometheus) as Source)
+            let (time, counted) = (clock.clone(), metrics.clone());
+            let told = move |outcome: &'static str, seconds: f64| {
+                counted.source_queries.with_label_values(&[outcome]).inc();
+                counted.source_duration.observe(seconds);
+            };
+            let prometheus = Prometheus::new(&access, Arc::new(move || time.now()), Arc::new(told));
+            Some(Arc::new(prometheus.map_err(Error::Source)?) as Source)
         }
         None => None,
     };

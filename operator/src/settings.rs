@@ -8,7 +8,7 @@ use clap::Parser;
 use hashinsight_slo::rules::Links;
 use hashinsight_telemetry::{LogFormat, Telemetry};
 
-use crate::metrics_source::Access;
+use hashinsight_metrics_source::Access;
 
 /// Settings of the operator.
 #[derive(Clone, Debug, Parser)]

@@ -15,14 +15,22 @@ struct Layer {
 const IMPURE: &[&str] =
     &["tokio", "kube-client", "kube-runtime", "hyper", "reqwest", "axum", "rand", "rand_core", "getrandom", "rustls"];
 
-const LAYERS: [Layer; 9] = [
+const LAYERS: [Layer; 11] = [
     Layer { name: "hashinsight-crds", may_use: &[], never: IMPURE },
     Layer { name: "hashinsight-mining", may_use: &[], never: IMPURE },
     Layer { name: "hashinsight-slo", may_use: &["hashinsight-crds"], never: IMPURE },
+    Layer { name: "hashinsight-runbooks", may_use: &["hashinsight-crds", "hashinsight-slo"], never: IMPURE },
+    Layer { name: "hashinsight-metrics-source", may_use: &[], never: &["kube-client"] },
     Layer { name: "hashinsight-telemetry", may_use: &[], never: &["kube-client"] },
     Layer {
         name: "hashinsight-operator",
-        may_use: &["hashinsight-crds", "hashinsight-slo", "hashinsight-telemetry"],
+        may_use: &[
+            "hashinsight-crds",
+            "hashinsight-metrics-source",
+            "hashinsight-runbooks",
+            "hashinsight-slo",
+            "hashinsight-telemetry",
+        ],
         never: &[],
     },
     Layer {
@@ -30,7 +38,17 @@ const LAYERS: [Layer; 9] = [
         may_use: &["hashinsight-mining", "hashinsight-telemetry"],
         never: &["kube-client", "kube-runtime"],
     },
-    Layer { name: "hashinsight", may_use: &["hashinsight-crds", "hashinsight-mining"], never: &[] },
+    Layer {
+        name: "hashinsight",
+        may_use: &[
+            "hashinsight-crds",
+            "hashinsight-metrics-source",
+            "hashinsight-mining",
+            "hashinsight-runbooks",
+            "hashinsight-slo",
+        ],
+        never: &[],
+    },
     Layer { name: "localcluster", may_use: &[], never: &["tokio", "kube-client"] },
     Layer { name: "demo", may_use: &["localcluster", "test-issuer"], never: &["tokio", "kube-client"] },
 ];
@@ -41,8 +59,10 @@ const OURS: &[&str] = &[
     "demo",
     "hashinsight",
     "hashinsight-crds",
+    "hashinsight-metrics-source",
     "hashinsight-mining",
     "hashinsight-operator",
+    "hashinsight-runbooks",
     "hashinsight-slo",
     "hashinsight-telemetry",
     "localcluster",

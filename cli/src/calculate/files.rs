@@ -212,6 +212,13 @@ pub fn fleet(
     Ok(Imported { fleet: Fleet::of(kinds).map_err(|refusal| refused(&refusal))?, summary })
 }
 
+/// Writes a whole file, or nothing.
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), Trouble> {
+    let mut output = Output::new(path)?;
+    output.write_all(bytes).map_err(|error| trouble(path, &error))?;
+    output.finish()
+}
+
 /// Refuses one file for two purposes: what is read must not be overwritten.
 fn apart(paths: &[Option<&Path>]) -> Result<(), Trouble> {
     let real = |path: &Path| path.canonicalize().unwrap_or_else(|_| path.to_owned());
@@ -253,16 +260,11 @@ pub fn keep(kept: &Kept, request: &Request, answer: &Answer) -> Result<(), Troub
 
 /// Writes the picture and the page around it.
 pub fn draw(drawn: &Drawn, page: Page, language: Language) -> Result<(), Trouble> {
-    let write = |path: &Path, content: &str| {
-        let mut output = Output::new(path)?;
-        output.write_all(content.as_bytes()).map_err(|error| trouble(path, &error))?;
-        output.finish()
-    };
     if let Some(path) = &drawn.svg {
-        write(path, &page.picture)?;
+        write(path, page.picture.as_bytes())?;
     }
     if let Some(path) = &drawn.html {
-        write(path, &page.html(tongue(language)))?;
+        write(path, page.html(tongue(language)).as_bytes())?;
     }
     Ok(())
 }

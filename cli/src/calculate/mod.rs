@@ -4,7 +4,7 @@
 pub mod arguments;
 mod curtail;
 mod estimate;
-mod files;
+pub mod files;
 mod fleet;
 mod heatmap;
 mod project;

@@ -22,7 +22,7 @@ use crate::ctx::Ctx;
 use crate::digest::short_hash;
 use crate::error::Error;
 use crate::kinds::INCIDENTS;
-use crate::metrics_source::{Firing, Source};
+use hashinsight_metrics_source::{Firing, Source};
 
 /// From one question to the next.
 const EVERY: Duration = Duration::from_secs(15);

@@ -9,7 +9,7 @@ use hashinsight_slo::evaluation::Evaluation;
 use hashinsight_slo::objective::Objective;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::metrics_source::Failure;
+use hashinsight_metrics_source::Failure;
 
 /// How long the source may fail until what it told last counts as old: one
 /// failed question is no news.

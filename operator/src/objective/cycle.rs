@@ -31,7 +31,7 @@ use super::{Objectives, Policies, parse, policy_of};
 use crate::change_notice::{affects, claim, excluded};
 use crate::ctx::Ctx;
 use crate::incident::{self, Incidents};
-use crate::metrics_source::{Failure, Sample, Source};
+use hashinsight_metrics_source::{Failure, Sample, Source};
 
 /// From one evaluation to the next.
 pub const EVERY: Duration = Duration::from_secs(15);

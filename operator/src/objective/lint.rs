@@ -8,7 +8,7 @@ use hashinsight_slo::rules::at_threshold;
 use jiff::Timestamp;
 
 use super::board::Lint;
-use crate::metrics_source::{Failure, Source};
+use hashinsight_metrics_source::{Failure, Source};
 
 /// Series a query may match until it is worth a word.
 const MANY: f64 = 20_000.0;

@@ -17,12 +17,12 @@ use crate::ctx::Ctx;
 use crate::driver;
 use crate::incident::Plans;
 use crate::kinds::{BUDGET_POLICIES, NOTICES, OBJECTIVES};
-use crate::metrics_source::Failure;
 use crate::objective::ObjectiveWorkflow;
 use crate::objective::board::Board;
 use crate::objective::cycle::Evaluator;
 use crate::objective::rendering::Rendering;
 use crate::settings::Settings;
+use hashinsight_metrics_source::Failure;
 
 /// Runs until `ended` turns true.
 pub(super) async fn run(settings: Settings, ctx: Arc<Ctx>, plans: Plans, ended: watch::Receiver<bool>) {

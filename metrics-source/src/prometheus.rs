@@ -14,9 +14,7 @@ use tower::{Layer, ServiceExt, service_fn};
 use tower_resilience_circuitbreaker::{CircuitBreakerError, CircuitBreakerLayer};
 
 use super::answer::{clock, firing, retention, samples};
-use super::{Failure, Firing, MetricsQuery, Sample};
-use crate::ctx::Clock;
-use crate::metrics::Metrics;
+use super::{Failure, Firing, MetricsQuery, Now, Sample, Told};
 
 /// Questions at once; the rest wait.
 const AT_ONCE: usize = 4;
@@ -51,13 +49,15 @@ struct Question {
 /// A Prometheus, or what speaks its query API.
 pub struct Prometheus {
     service: BoxCloneSyncService<Question, Vec<u8>, Failure>,
-    clock: Clock,
-    metrics: Metrics,
+    now: Now,
+    told: Told,
 }
 
 impl Prometheus {
     /// A source at `access`. The error says what about it cannot be used.
-    pub fn new(access: &Access, clock: Clock, metrics: Metrics) -> Result<Self, String> {
+    pub fn new(access: &Access, now: Now, told: Told) -> Result<Self, String> {
+        // The one provider of the process; somebody else may have set it before.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         // Roots are given, so that nothing is read of the machine it runs on.
         let mut roots = vec![];
         if let Some(file) = &access.roots {
@@ -75,7 +75,7 @@ impl Prometheus {
         let asked = Arc::new(Asked {
             client,
             access: access.clone(),
-            clock: clock.clone(),
+            now: Arc::clone(&now),
             turns: tokio::sync::Semaphore::new(AT_ONCE),
         });
         let question = service_fn(move |question: Question| {
@@ -102,16 +102,15 @@ impl Prometheus {
             CircuitBreakerError::OpenCircuit => Failure::Resting,
             CircuitBreakerError::Inner(why) => why,
         });
-        Ok(Self { service: BoxCloneSyncService::new(guarded), clock, metrics })
+        Ok(Self { service: BoxCloneSyncService::new(guarded), now, told })
     }
 
     async fn ask(&self, path: &'static str, parameters: Vec<(&'static str, String)>) -> Result<Vec<u8>, Failure> {
-        let begun = self.clock.now();
+        let begun = (self.now)();
         let answer = self.service.clone().oneshot(Question { path, parameters }).await;
         let outcome = answer.as_ref().map_or_else(Failure::name, |_| "ok");
-        self.metrics.source_queries.with_label_values(&[outcome]).inc();
-        let seconds = self.clock.now().duration_since(begun).as_secs_f64().max(0.0);
-        self.metrics.source_duration.observe(seconds);
+        let seconds = (self.now)().duration_since(begun).as_secs_f64().max(0.0);
+        (self.told)(outcome, seconds);
         answer
     }
 }
@@ -124,7 +123,7 @@ fn read(file: &std::path::Path) -> Result<Vec<u8>, String> {
 struct Asked {
     client: reqwest::Client,
     access: Access,
-    clock: Clock,
+    now: Now,
     turns: tokio::sync::Semaphore,
 }
 
@@ -155,7 +154,7 @@ impl Asked {
                 }
                 body.extend_from_slice(&chunk);
             }
-            clock(date.as_deref(), self.clock.now())?;
+            clock(date.as_deref(), (self.now)())?;
             // Refused questions come as 400 or 422, with a body that says why.
             if status.is_success() || [400, 422].contains(&status.as_u16()) {
                 return Ok(body);
@@ -203,7 +202,7 @@ impl MetricsQuery for Prometheus {
     }
 
     fn firing(&self) -> BoxFuture<'_, Result<Vec<Firing>, Failure>> {
-        async move { firing(&self.ask("alerts", Vec::new()).await?, self.clock.now()) }.boxed()
+        async move { firing(&self.ask("alerts", Vec::new()).await?, (self.now)()) }.boxed()
     }
 
     fn retention(&self) -> BoxFuture<'_, Result<Option<u64>, Failure>> {

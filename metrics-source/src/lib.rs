@@ -12,6 +12,11 @@ use jiff::Timestamp;
 
 pub use prometheus::{Access, Prometheus};
 
+/// What tells the time.
+pub type Now = Arc<dyn Fn() -> Timestamp + Send + Sync>;
+/// Who is told how each question ended, and after how many seconds.
+pub type Told = Arc<dyn Fn(&'static str, f64) + Send + Sync>;
+
 /// A series and its value at a time.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sample {
