@@ -23,7 +23,8 @@ const WITHIN: Duration = Duration::from_secs(60);
 pub(crate) fn play(stage: &Stage) -> Result<(), Trouble> {
     let folder = root().join("target/demo");
     std::fs::create_dir_all(&folder).map_err(|error| Trouble::Wrong(format!("{}: {error}", folder.display())))?;
-    let issuer = install(stage, &folder)?;
+    let issuer = stage.issuer()?;
+    install(stage, issuer, &folder)?;
     let edge = Edge::to(stage)?;
     let token = issuer.token(&json!({}));
     let wait = || match edge.get("/v1/market", Some(&token)) {
@@ -44,10 +45,8 @@ pub(crate) fn play(stage: &Stage) -> Result<(), Trouble> {
     goes_on_without_market(stage, &edge, &token)
 }
 
-/// Installs core, stand-in and gateway, with the key of a new test issuer.
-fn install(stage: &Stage, folder: &Path) -> Result<Issuer, Trouble> {
-    let issuer = Issuer::new(NAME, "demo");
-    let issuer = issuer.map_err(|error| Trouble::Wrong(format!("the test issuer's key cannot be made: {error}")))?;
+/// Installs core, stand-in and gateway, with the key of the test issuer.
+fn install(stage: &Stage, issuer: &Issuer, folder: &Path) -> Result<(), Trouble> {
     let keys = folder.join("core-issuer.json");
     let map = json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "core-issuer", "namespace": NAMESPACE},
         "data": {"jwks.json": issuer.keys().to_string()}});
@@ -68,7 +67,7 @@ fn install(stage: &Stage, folder: &Path) -> Result<Issuer, Trouble> {
         stage.kubectl(&["rollout", "status", deployment, "-n", NAMESPACE, "--timeout=90s"])?;
     }
     stage.kubectl(&["wait", "gateway/edge", "-n", NAMESPACE, "--for=condition=Programmed", "--timeout=90s"])?;
-    Ok(issuer)
+    Ok(())
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Trouble> {

@@ -3,6 +3,7 @@
 
 #![allow(clippy::disallowed_methods, reason = "a demo runs programs and waits in real time")]
 
+mod budget;
 mod charts;
 mod edge;
 mod fleet;
@@ -29,7 +30,7 @@ struct Scene {
 }
 
 /// What is shown, in order. Later work adds its own.
-const SCENES: [Scene; 5] = [
+const SCENES: [Scene; 6] = [
     Scene { title: "The operator and its plans, by Helm", play: charts::play, is_local: false },
     Scene {
         title: "Three customers on two plans, each with a namespace of its own",
@@ -39,6 +40,11 @@ const SCENES: [Scene; 5] = [
     Scene { title: "Each customer's people see their own tenant and no other", play: isolation::play, is_local: false },
     Scene { title: "Somebody raises a quota by hand, and it comes back", play: repair::play, is_local: false },
     Scene { title: "A fleet of 5,000 miners is priced through the edge", play: fleet::play, is_local: true },
+    Scene {
+        title: "A minute of failures: the budget, the stage, the page, the incident",
+        play: budget::play,
+        is_local: true,
+    },
 ];
 
 /// Plays all scenes at `place`; what they made is left for play.

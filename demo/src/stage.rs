@@ -1,5 +1,6 @@
 //! Where the scenes play: a local cluster of our own, or one the user has.
 
+use std::cell::OnceCell;
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use localcluster::node::Node;
 use localcluster::{fetch, fetch_helm, say};
+use test_issuer::{Issuer, NAME};
 
 use crate::{Trouble, given};
 
@@ -75,6 +77,7 @@ pub struct Stage {
     place: Place,
     kubectl: PathBuf,
     helm: PathBuf,
+    issuer: OnceCell<Issuer>,
 }
 
 /// The local cluster of that name.
@@ -100,11 +103,23 @@ impl Stage {
                 "   cluster {name}: Kubernetes with one node, DNS, Prometheus and a gateway, on this machine alone\n"
             ));
         }
-        let stage = Self { place, kubectl: fetch()?.kubernetes("kubectl"), helm: fetch_helm()? };
+        let kubectl = fetch()?.kubernetes("kubectl");
+        let stage = Self { place, kubectl, helm: fetch_helm()?, issuer: OnceCell::new() };
         if let Place::Given { context, .. } = &stage.place {
             given::check(&stage, context)?;
         }
         Ok(stage)
+    }
+
+    /// Who signs this demo's tokens, with a key that lives as long as it does.
+    pub(crate) fn issuer(&self) -> Result<&Issuer, Trouble> {
+        if let Some(issuer) = self.issuer.get() {
+            return Ok(issuer);
+        }
+        let issuer = Issuer::new(NAME, "demo");
+        let issuer =
+            issuer.map_err(|error| Trouble::Wrong(format!("the test issuer's key cannot be made: {error}")))?;
+        Ok(self.issuer.get_or_init(|| issuer))
     }
 
     /// The folder of a chart, and what it must be told.
@@ -213,7 +228,7 @@ const PLAY: &str = "  \
   kubectl explain tenant.spec
   kubectl delete tenant cumulus                # its policy is Erase: all of it goes";
 
-fn run(mut command: Command, arguments: &[&str]) -> Result<String, Trouble> {
+pub(crate) fn run(mut command: Command, arguments: &[&str]) -> Result<String, Trouble> {
     let program = Path::new(command.get_program()).file_name().map(OsStr::to_string_lossy);
     let program = program.unwrap_or_default().into_owned();
     let output = command.args(arguments).current_dir(root()).stdin(Stdio::null()).output();

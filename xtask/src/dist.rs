@@ -33,14 +33,14 @@ pub(crate) fn build() -> Result<(), Error> {
     let defaults = package(&helm, &folder, "hashinsight-defaults", &digest)?;
     let namespace = format!("apiVersion: v1\nkind: Namespace\nmetadata: {{name: {NAMESPACE}}}\n");
     write(&folder.join("install.yaml"), &(namespace + &rendered(&helm, &operator)?))?;
-    write(&folder.join("plans.yaml"), &rendered(&helm, &defaults)?)?;
+    write(&folder.join("defaults.yaml"), &rendered(&helm, &defaults)?)?;
     let reference = format!("{REPOSITORY}@{digest}");
     write(&folder.join("image"), &reference)?;
     command_line(&programs, &folder.join("cli"))?;
     calculation_core(&programs, &folder)?;
     eprintln!(
         "\nin {}:\n  hashinsight-operator.tar   the image\n  *.tgz                      charts\n  \
-         install.yaml, plans.yaml   the same for kubectl apply --server-side\n  \
+         install.yaml, defaults.yaml  the same for kubectl apply --server-side\n  \
          calculation-core/          images, and the example with their digests\n  \
          cli/                       hashinsight, completions, manual\n",
         folder.display()

@@ -26,7 +26,7 @@ fn files() -> Result<Vec<(PathBuf, String)>, Error> {
     all.push((root().join("operator/admission.yaml"), policies()?));
     all.push((root().join("charts/hashinsight/templates/rbac.yaml"), chart::permissions()?));
     all.push((root().join("charts/hashinsight/templates/admission.yaml"), chart::admission()?));
-    all.push((root().join("charts/hashinsight-defaults/values.schema.json"), chart::plans_schema()?));
+    all.push((root().join("charts/hashinsight-defaults/values.schema.json"), chart::defaults_schema()?));
     all.push((root().join("charts/hashinsight/files/dashboards/hashinsight-objectives.json"), dashboard()));
     all.push((root().join("docs/reference.md"), reference()?));
     all.push((root().join("calculation-core/openapi.json"), calculation_core::api::document()));

@@ -25,7 +25,13 @@ pub fn plays_whole() {
         "without a token: 401 TokenRefused",
         "\"revision\":\"example\",\"tenant\":\"acme\"",
         "\"state\":\"stale\"",
-        "All 6 scenes played",
+        "stage     Cautious: releases {\"allow\":\"All\",\"maxStepPercent\":10}",
+        "incident  error-budget-burns-fast-",
+        "premium   respond by",
+        "runbook   served at /runbooks/ErrorBudgetBurnsFast",
+        "failures; those who asked were answered",
+        "Spent: ",
+        "All 7 scenes played",
     ] {
         assert!(told.contains(line), "{line:?} is not in {told}");
     }

@@ -35,24 +35,31 @@ fn template(source: &str, objects: Vec<Value>) -> Result<String, Error> {
 
 /// The schema of the plans' values: the kind's own, closed, so that a misspelt
 /// field is refused before anything is sent.
-pub(super) fn plans_schema() -> Result<String, Error> {
-    let failed = |e: serde_json::Error| Error::Render { what: "schema of plans", why: e.to_string() };
-    let crds = schema::all().map_err(|e| Error::Render { what: "schema of plans", why: e.to_string() })?;
-    let plan = crds.iter().find(|crd| crd.spec.names.kind == "TenantPlan").map(|crd| json!(crd)).unwrap_or_default();
-    let mut spec = plan["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].clone();
-    close(&mut spec);
-    let schema = json!({
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "Values of the chart hashinsight-defaults",
-        "description": NOTICE,
-        "type": "object",
-        "properties": {"plans": {
+pub(super) fn defaults_schema() -> Result<String, Error> {
+    let failed = |e: serde_json::Error| Error::Render { what: "schema of defaults", why: e.to_string() };
+    let crds = schema::all().map_err(|e| Error::Render { what: "schema of defaults", why: e.to_string() })?;
+    let specs = |kind: &str| {
+        let crd = crds.iter().find(|crd| crd.spec.names.kind == kind).map(|crd| json!(crd)).unwrap_or_default();
+        let mut spec = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"].clone();
+        close(&mut spec);
+        json!({
             "type": "object",
             "additionalProperties": {
                 "type": "object", "additionalProperties": false, "required": ["enabled"],
                 "properties": {"enabled": {"type": "boolean"}, "spec": spec},
             },
-        }},
+        })
+    };
+    let schema = json!({
+        "$schema": "http://json-schema.org/draft-07/schema#",
+        "title": "Values of the chart hashinsight-defaults",
+        "description": NOTICE,
+        "type": "object",
+        "properties": {
+            "plans": specs("TenantPlan"),
+            "objectives": specs("ServiceLevelObjective"),
+            "budgetPolicies": specs("ErrorBudgetPolicy"),
+        },
     });
     Ok(format!("{}\n", serde_json::to_string_pretty(&schema).map_err(failed)?))
 }
