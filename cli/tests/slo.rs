@@ -146,6 +146,23 @@ fn lint_says_where_and_what() {
 }
 
 #[test]
+fn the_charts_own_objectives_pass() {
+    let at = stage();
+    let chart = concat!(env!("CARGO_MANIFEST_DIR"), "/../charts/hashinsight-defaults");
+    let rendered = Command::new(localcluster::fetch_helm().unwrap())
+        .args(["template", "x", chart, "-n", "hashinsight-system", "--set=objectivesEnabled=true"])
+        .output()
+        .unwrap();
+    assert!(rendered.status.success());
+    let all = String::from_utf8(rendered.stdout).unwrap();
+    let measured =
+        all.split("---\n").filter(|text| !text.contains("kind: TenantPlan")).collect::<Vec<_>>().join("---\n");
+    fs::write(at.path().join("defaults.yaml"), measured).unwrap();
+    let (code, told) = ended(&at, &["slo", "lint", "-f", "defaults.yaml"]);
+    assert!(code == 0 && told.matches('✓').count() == 4 && !told.contains('!'), "{told}");
+}
+
+#[test]
 fn openslo_goes_in_and_out() {
     let at = stage();
     let document = said(&at, &["slo", "export", "slo.yaml"]);

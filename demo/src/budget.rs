@@ -98,6 +98,7 @@ pub(crate) fn play(stage: &Stage) -> Result<(), Trouble> {
     let edge = Edge::to(stage)?;
     let token = stage.issuer()?.token(&json!({}));
     let mut load = Load { edge: &edge, token: &token, good: 0, bad: 0 };
+    defaults(stage)?;
     cold_caches(stage)?;
     let file = root().join("target/demo/objective.yaml");
     std::fs::write(&file, OBJECTIVE).map_err(|error| Trouble::Wrong(format!("{}: {error}", file.display())))?;
@@ -127,6 +128,16 @@ pub(crate) fn play(stage: &Stage) -> Result<(), Trouble> {
     runbook(stage)?;
     as_counted(stage, &load)?;
     on_screen(stage)
+}
+
+/// The objectives the core is shipped with.
+fn defaults(stage: &Stage) -> Result<(), Trouble> {
+    let (chart, values) = stage.chart("hashinsight-defaults");
+    let chart = chart.display().to_string();
+    let mut arguments = vec!["upgrade", "hashinsight-defaults", &chart, "--namespace", NAMESPACE];
+    arguments.extend(values.iter().map(String::as_str));
+    arguments.extend(["--reuse-values", "--set=objectivesEnabled=true"]);
+    stage.helm(&arguments).map(drop)
 }
 
 /// Cores that have never heard of a market, and no provider to tell them.

@@ -148,3 +148,18 @@ fn the_default_plans_are_those_of_the_quickstart() {
     assert_eq!(ours.len(), 2);
     assert_eq!(ours, theirs);
 }
+
+#[test]
+fn the_default_objectives_come_when_asked_for() {
+    let documents = |values: &[&str]| -> Vec<serde_json::Value> {
+        let text = rendered(DEFAULTS, values).unwrap();
+        let all =
+            text.split("\n---\n").map(|document| serde_saphyr::from_str(document.trim_start_matches("---\n")).unwrap());
+        all.collect()
+    };
+    let of = |all: &[serde_json::Value], kind: &str| all.iter().filter(|object| object["kind"] == kind).count();
+    let plain = documents(&[]);
+    assert_eq!((of(&plain, "ServiceLevelObjective"), of(&plain, "ErrorBudgetPolicy")), (0, 1));
+    let all = documents(&["--set=objectivesEnabled=true"]);
+    assert_eq!(of(&all, "ServiceLevelObjective"), 3);
+}

@@ -48,17 +48,8 @@ fn tenants_become_ready(stage: &Stage) {
 fn the_doctor_finds_nothing(stage: &Stage) {
     let told = stage.hashinsight(&["doctor", "-o", "name"]);
     assert_eq!(told.lines().filter(|line| line.ends_with("/passed")).count(), 6, "{told}");
-    let status: serde_json::Value = serde_json::from_str(&stage.hashinsight(&["status", "-o", "json"])).unwrap();
-    for item in status["items"].as_array().unwrap() {
-        // No metrics system is named here, and the objectives say so.
-        let expected =
-            if item["kind"] == "ServiceLevelObjective" { "SourceNotSet" } else { item["reason"].as_str().unwrap() };
-        assert_eq!(
-            (&item["reason"], item["health"] == "Ready"),
-            (&serde_json::json!(expected), expected != "SourceNotSet"),
-            "{item}"
-        );
-    }
+    let status = stage.hashinsight(&["status"]);
+    assert!(status.contains("are well."), "{status}");
 }
 
 /// A pod that serves on port 7000 and can be told to connect, under restricted

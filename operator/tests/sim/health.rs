@@ -12,8 +12,9 @@ use hashinsight_crds::Reason;
 use hashinsight_crds::health::Health;
 use serde_json::{Value, json};
 use testkit::fake::{FakeServer, Fault, Refusal, Verb};
-use testkit::sim::{Scenario, run_in};
+use testkit::sim::{Scenario, Start, run_in};
 
+use crate::measured::{self, PHASES};
 use crate::scenarios::{PLANS, SCENARIOS, TENANTS, change, crds, create, delete, given, plan, start};
 
 /// What a tool makes of an object, as kstatus says it.
@@ -26,28 +27,50 @@ const TERMINATING: &str = "Terminating";
 /// whose status is of its current spec.
 fn promised(reason: Reason) -> &'static str {
     match reason {
-        Reason::Accepted | Reason::Provisioned | Reason::Suspended => CURRENT,
+        Reason::Accepted | Reason::Provisioned | Reason::Suspended | Reason::Evaluated | Reason::IncidentResolved => {
+            CURRENT
+        }
         Reason::Provisioning
         | Reason::Suspending
         | Reason::Releasing
         | Reason::Erasing
         | Reason::PermissionMissing
-        | Reason::PartsFailed => IN_PROGRESS,
+        | Reason::PartsFailed
+        | Reason::NotMeasuredYet
+        | Reason::SourceUnreachable
+        | Reason::SourceRefused
+        | Reason::IncidentOpen
+        | Reason::IncidentAcknowledged => IN_PROGRESS,
         Reason::PlanMissing
         | Reason::NamespaceTaken
         | Reason::RegionChanged
         | Reason::RegionNotServed
-        | Reason::Unreadable => FAILED,
-        _ => unreachable!("not a reason of a Tenant's or a plan's Ready"),
+        | Reason::Unreadable
+        | Reason::SpecRefused
+        | Reason::PolicyMissing
+        | Reason::BucketMissing
+        | Reason::SourceNotSet => FAILED,
+        _ => unreachable!("not a reason of any Ready"),
     }
 }
 
-/// Reasons of the kinds that are measured: no metrics system is simulated here.
-/// Their phases are judged in `objective/status.rs` and on a real one in
-/// `tests/api/objectives.rs`.
-fn of_objectives(reason: Reason) -> bool {
-    Reason::ALL.iter().skip_while(|other| **other != Reason::Evaluated).any(|other| *other == reason)
-}
+/// Reasons of other conditions than Ready; and of one that passes within the
+/// first evaluation.
+const NOT_OF_READY: [Reason; 13] = [
+    Reason::RegionServed,
+    Reason::RegionUnproven,
+    Reason::DataIsFresh,
+    Reason::CatchingUp,
+    Reason::NotMeasured,
+    Reason::BudgetAvailable,
+    Reason::BudgetExhausted,
+    Reason::TooFewEvents,
+    Reason::CoverageTooLow,
+    Reason::Sound,
+    Reason::Doubtful,
+    Reason::PromisesKept,
+    Reason::PromiseMissed,
+];
 
 fn ready(object: &Value) -> Option<Reason> {
     let conditions = object["status"]["conditions"].as_array()?;
@@ -159,26 +182,42 @@ fn wide(crds: Vec<Value>) -> Vec<Value> {
     crds.into_iter().map(open).collect()
 }
 
+/// Plurals of our kinds.
+const OURS: [&str; 7] = [
+    "tenants",
+    "tenantplans",
+    "tenantsummaries",
+    "servicelevelobjectives",
+    "errorbudgetpolicies",
+    "changenotices",
+    "incidents",
+];
+
 /// Everything that was ever stored of our kinds while `scenario` played.
-fn stored(crds: &[Value], scenario: &Scenario, fate: impl FnMut(usize) -> Fault + Send + 'static) -> Vec<Value> {
+fn stored(
+    crds: &[Value],
+    start: Start,
+    scenario: &Scenario,
+    fate: impl FnMut(usize) -> Fault + Send + 'static,
+) -> Vec<Value> {
     let mut fate = fate;
     let mut world: Option<FakeServer> = None;
     run_in(crds, start, scenario, |server, _| world = Some(server.clone()), move |number, _| fate(number));
-    let ours = |plural: &str| ["tenants", "tenantplans", "tenantsummaries"].contains(&plural);
-    world.unwrap().history().into_iter().filter(|c| ours(&c.plural)).map(|c| c.object).collect()
+    world.unwrap().history().into_iter().filter(|c| OURS.contains(&c.plural.as_str())).map(|c| c.object).collect()
 }
 
 /// One fixture for every kind and phase: the first object that was in it.
 fn recorded() -> BTreeMap<String, Value> {
-    let mut all: Vec<Value> = SCENARIOS.iter().flat_map(|s| stored(&crds(), s, |_| Fault::None)).collect();
+    let mut all: Vec<Value> = SCENARIOS.iter().flat_map(|s| stored(&crds(), start, s, |_| Fault::None)).collect();
+    all.extend(PHASES.iter().flat_map(|s| stored(&crds(), measured::start, s, |_| Fault::None)));
     let strict = |s: &&Scenario| s.name != "unreadable";
-    all.extend(TROUBLES.iter().filter(strict).flat_map(|s| stored(&crds(), s, |_| Fault::None)));
-    all.extend(TROUBLES.iter().filter(|s| !strict(s)).flat_map(|s| stored(&wide(crds()), s, |_| Fault::None)));
+    all.extend(TROUBLES.iter().filter(strict).flat_map(|s| stored(&crds(), start, s, |_| Fault::None)));
+    all.extend(TROUBLES.iter().filter(|s| !strict(s)).flat_map(|s| stored(&wide(crds()), start, s, |_| Fault::None)));
     let refuse = |number| match number {
         4..8 => Fault::Refused(Refusal::new(500, "InternalError", "the store is away")),
         _ => Fault::None,
     };
-    all.extend(stored(&crds(), &SCENARIOS[0], refuse));
+    all.extend(stored(&crds(), start, &SCENARIOS[0], refuse));
     let mut fixtures = BTreeMap::new();
     for mut object in all {
         let metadata = object["metadata"].as_object_mut().unwrap();
@@ -238,7 +277,7 @@ fn every_tool_comes_to_the_same_verdict_of_health() {
     let committed = std::fs::read_to_string(fixtures_file()).unwrap_or_default();
     assert!(committed == text, "the fixtures are not what the operator writes; record them anew");
     for &reason in Reason::ALL {
-        let wanted = ![Reason::RegionServed, Reason::RegionUnproven].contains(&reason) && !of_objectives(reason);
+        let wanted = !NOT_OF_READY.contains(&reason);
         let found = recorded.values().any(|fixture| ready(&fixture["object"]) == Some(reason));
         assert_eq!(found, wanted, "{reason}");
     }

@@ -6,6 +6,7 @@
 #![allow(clippy::disallowed_methods, reason = "tests read files and clocks")]
 
 mod health;
+mod measured;
 mod scenarios;
 mod weather;
 

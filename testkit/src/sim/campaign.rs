@@ -30,7 +30,8 @@ impl Position {
         Some((call.parse().ok()?, position))
     }
 
-    fn fault(self) -> Fault {
+    /// As the server is told of it.
+    pub fn fault(self) -> Fault {
         match self {
             Self::BeforeSend => Fault::CrashBeforeSend,
             Self::AfterCommit => Fault::CrashAfterCommit,

@@ -57,6 +57,7 @@ pub(super) fn defaults_schema() -> Result<String, Error> {
         "type": "object",
         "properties": {
             "plans": specs("TenantPlan"),
+            "objectivesEnabled": {"type": "boolean"},
             "objectives": specs("ServiceLevelObjective"),
             "budgetPolicies": specs("ErrorBudgetPolicy"),
         },
