@@ -14,6 +14,16 @@ impl Program {
         Self(command.stdin(Stdio::null()).stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap())
     }
 
+    /// Seconds of CPU used so far.
+    #[allow(dead_code, reason = "one of the benchmarks asks")]
+    pub fn cpu(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.0.id())).unwrap();
+        // After the name in brackets: state is the third field, times the 14th and 15th.
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        let ticks: f64 = fields[11..13].iter().map(|field| field.parse::<f64>().unwrap()).sum();
+        ticks / 100.0
+    }
+
     /// Memory held now and at most so far, in MiB.
     pub fn memory(&self) -> [f64; 2] {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.0.id())).unwrap();

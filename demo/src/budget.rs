@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use localcluster::say;
 use serde_json::{Value, json};
 
-use crate::edge::Edge;
+use crate::edge::{Answer, Edge};
 use crate::stage::root;
 use crate::{Stage, Trouble};
 
@@ -59,9 +59,8 @@ struct Load<'a> {
 }
 
 impl Load<'_> {
-    /// One request, answered with `expected`.
-    fn ask(&mut self, path: &str, expected: u16) -> Result<(), Trouble> {
-        let answer = self.edge.get(path, Some(self.token))?;
+    /// An answer is noted, and must be of that status.
+    fn note(&mut self, path: &str, answer: &Answer, expected: u16) -> Result<(), Trouble> {
         if answer.status >= 500 {
             self.bad += 1;
         } else {
@@ -75,7 +74,17 @@ impl Load<'_> {
     }
 
     fn good(&mut self) -> Result<(), Trouble> {
-        self.ask("/v1/catalogue", 200)
+        let path = "/v1/catalogue";
+        let answer = self.edge.get(path, Some(self.token))?;
+        self.note(path, &answer, 200)
+    }
+
+    /// A machine is to be priced, and there is no price.
+    fn bad(&mut self) -> Result<(), Trouble> {
+        let path = "/v1/batches?usd_per_kwh=0.062";
+        let machine = "serial,terahash_per_second,watts\nHI0,200,3500\n";
+        let answer = self.edge.post(path, self.token, ["text/csv", "application/json"], machine)?;
+        self.note(path, &answer, 503)
     }
 
     /// Good requests until `probe` gives a value.
@@ -118,7 +127,7 @@ pub(crate) fn play(stage: &Stage) -> Result<(), Trouble> {
     ));
     let (failing, before) = (Instant::now(), load.bad);
     while failing.elapsed() < FAILING {
-        load.ask("/v1/market", 503)?;
+        load.bad()?;
     }
     say(&format!("   {} requests failed\n", load.bad - before));
     stage.kubectl(&["scale", "deployment/market-stand-in", "--replicas=1", "-n", NAMESPACE])?;

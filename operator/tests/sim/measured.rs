@@ -40,6 +40,8 @@ pub enum Mood {
     Away,
     Nonsense,
     NoBucket,
+    /// Its counts are no numbers.
+    NotANumber,
     /// The operator was started without one.
     NotSet,
 }
@@ -96,7 +98,11 @@ impl Simulated {
     fn samples(&self, query: &str, at: i64) -> Vec<Sample> {
         let sample = |labels: &BTreeMap<String, String>, value: i64| {
             #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-            Sample { labels: Arc::new(labels.clone()), at, value: value as f64 }
+            Sample {
+                labels: Arc::new(labels.clone()),
+                at,
+                value: if MOOD.get() == Mood::NotANumber { f64::NAN } else { value as f64 },
+            }
         };
         if query.starts_with("count(") {
             let missing = MOOD.get() == Mood::NoBucket && query.contains("_bucket");
@@ -244,7 +250,7 @@ fn burnt(server: &FakeServer) -> Result<(), String> {
     rules.iter().try_for_each(|rules| objects.get(*rules).map(drop).ok_or_else(|| format!("no {rules}")))
 }
 
-const SCENARIOS: [Scenario; 5] = [
+const SCENARIOS: [Scenario; 6] = [
     Scenario {
         name: "measured",
         given,
@@ -293,6 +299,22 @@ const SCENARIOS: [Scenario; 5] = [
             let left: Vec<String> =
                 server.objects().into_keys().filter(|name| name.contains("slo.hashinsight-system")).collect();
             if left.is_empty() { Ok(()) } else { Err(format!("{left:?}")) }
+        },
+    },
+    Scenario {
+        name: "counts that are no numbers",
+        given,
+        acts: &[
+            create,
+            fail,
+            |_| MOOD.set(Mood::NotANumber),
+            |server| {
+                server.must(Verb::Merge, &format!("{OBJECTIVES}/core"), &json!({"spec": {"description": "the core"}}));
+            },
+        ],
+        holds: |server| {
+            burnt(server)?;
+            says(&core(server)?, "DataFresh", "False", "SourceRefused")
         },
     },
     Scenario {
@@ -395,7 +417,7 @@ pub const PHASES: [Scenario; 9] = [
         ],
         holds: |_| Ok(()),
     },
-    Scenario { name: "notice", given, acts: SCENARIOS[4].acts, holds: |_| Ok(()) },
+    Scenario { name: "notice", given, acts: SCENARIOS[5].acts, holds: |_| Ok(()) },
 ];
 
 #[test]
