@@ -2,6 +2,7 @@
 
 use hashinsight_crds::Reason;
 use hashinsight_crds::text::{Language, text};
+use hashinsight_runbooks::Runbook;
 use serde_json::{Value, json};
 
 use crate::output::{Answer, Block, Columns};
@@ -19,17 +20,23 @@ pub fn answer(typed: Option<&str>, all: bool, language: Language) -> Result<Answ
             "reason": reason.as_str(),
             "meaning": {"en": what.en, "zh": what.zh},
             "next": {"en": next.en, "zh": next.zh},
+            "runbook": Runbook::of_reason(*reason).map(Runbook::name),
         })
     };
     let blocks = match &found[..] {
         [one] => {
             let (what, next) = (one.meaning(), one.next());
             let next_label = text("Next", "下一步").to(language);
-            vec![
+            let mut lines = vec![
                 Block::Line(one.to_string()),
                 Block::Line(format!("  {}", what.to(language))),
                 Block::Line(format!("  {next_label}: {}", next.to(language))),
-            ]
+            ];
+            lines.extend(Runbook::of_reason(*one).map(|page| {
+                let label = text("Runbook", "运行手册").to(language);
+                Block::Line(format!("  {label}: hashinsight runbook {}", page.name()))
+            }));
+            lines
         }
         many => {
             let rows = many.iter().map(|reason| {

@@ -45,6 +45,13 @@ pub async fn the_page_is_put_on_record_taken_and_ended(stage: &Stage) {
     assert_eq!((&spec["service"], &spec["objective"]), (&json!("core"), &json!(format!("{SYSTEM}/availability"))));
     assert!(message(&open).ends_with(&format!("hashinsight incident acknowledge {name}")), "{}", message(&open));
     assert_eq!(open["status"]["clocks"].as_array().unwrap().len(), 2);
+    for (page, word) in
+        [("ErrorBudgetBurnsFast?lang=en", "Mitigation"), ("ErrorBudgetBurnsFast?lang=zh", "处置"), ("", "PlanMissing")]
+    {
+        let (code, text) = stage.operator().get(&format!("/runbooks/{page}")).unwrap();
+        assert!(code == 200 && text.contains(word), "{page}: {code} {text}");
+    }
+    assert_eq!(stage.operator().get("/runbooks/Nothing").unwrap().0, 404);
 
     // Records are the operator's, and a person's word is their own.
     let forged = json!({
