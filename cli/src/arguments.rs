@@ -154,6 +154,9 @@ Examples:
     /// Incidents: list, acknowledge, resolve
     #[command(subcommand)]
     Incident(Incident),
+    /// Canaries: a verdict, computed again
+    #[command(subcommand)]
+    Canary(Canary),
     /// What to do about an alert or a reason; without a name, all of them
     #[command(after_help = "\
 Examples:
@@ -182,6 +185,19 @@ Examples:
         /// Write every page into this folder
         #[arg(long, value_name = "FOLDER")]
         directory: Option<PathBuf>,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Canary {
+    /// Compute a verdict again from what is on record of it, and say why
+    #[command(after_help = "\
+Examples:
+  hashinsight canary explain verdict.json       exit code 1 when it comes out otherwise
+The file holds what was asked, what was known and what was said: plan, known, judgement.")]
+    Explain {
+        /// The record; - is standard input
+        file: PathBuf,
     },
 }
 

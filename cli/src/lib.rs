@@ -5,6 +5,7 @@
 
 mod arguments;
 mod calculate;
+mod canary;
 mod cluster;
 mod doctor;
 mod explain;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use clap::FromArgMatches;
 
-use arguments::{Arguments, Global, Verb};
+use arguments::{Arguments, Canary, Global, Verb};
 use trouble::{Exit, Trouble};
 
 /// The whole of both programs.
@@ -70,6 +71,7 @@ fn perform(verb: &Verb, global: &Global) -> Result<Exit, Trouble> {
             None => return Ok(Exit::Ok),
         },
         Verb::Incident(of) => wait(incident::answer(of, global), global)?,
+        Verb::Canary(Canary::Explain { file }) => canary::explain(file, global)?,
         Verb::Runbook { name } => runbook::answer(name.as_deref(), global.language)?,
         Verb::Explain { reason, all } => explain::answer(reason.as_deref(), *all, global.language)?,
         Verb::Completions { shell } => return manual::completions(*shell, global.language),

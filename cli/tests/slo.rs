@@ -215,3 +215,30 @@ fn runbooks_are_read_without_a_network() {
     let (code, told) = ended(&at, &["runbook", "PlanMising"]);
     assert!(code == 2 && told.contains("did you mean PlanMissing?"), "{told}");
 }
+
+#[test]
+fn a_canary_s_verdict_is_computed_again() {
+    use hashinsight_gates::canary::{Counted, Known, Look, Plan, Requests};
+    let at = stage();
+    let plan = Plan::of(&[500]);
+    let counted = Counted {
+        canary: Requests { total: 100, bad: 9 },
+        stable: Requests { total: 900, bad: 0 },
+        ..Counted::default()
+    };
+    let known = Known::default().take(&plan, &Look::Counted { seconds: 5, objectives: vec![counted] });
+    let mut record = serde_json::json!({"plan": plan, "known": known, "judgement": known.judge(&plan)});
+    fs::write(at.path().join("verdict.json"), record.to_string()).unwrap();
+    let told = said(&at, &["canary", "explain", "verdict.json"]);
+    assert!(
+        told.contains("Fail: it is rolled back.") && told.contains("9 of 100 requests of the canary were bad"),
+        "{told}"
+    );
+    assert!(told.contains("The same as on record."), "{told}");
+    record["judgement"]["verdict"] = serde_json::json!("Pass");
+    fs::write(at.path().join("verdict.json"), record.to_string()).unwrap();
+    let (code, told) = ended(&at, &["canary", "explain", "verdict.json"]);
+    assert!(code == 1 && told.contains("NOT the same as on record, which says Pass."), "{told}");
+    fs::write(at.path().join("verdict.json"), "{}").unwrap();
+    assert_eq!(ended(&at, &["canary", "explain", "verdict.json"]).0, 2);
+}

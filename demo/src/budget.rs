@@ -291,9 +291,16 @@ fn as_counted(stage: &Stage, load: &Load<'_>) -> Result<(), Trouble> {
 }
 
 fn on_screen(stage: &Stage) -> Result<(), Trouble> {
-    for arguments in
-        [&["slo", "explain", "demo", "-n", NAMESPACE][..], &["slo", "budget", "demo", "-n", NAMESPACE], &["status"]]
-    {
+    let prometheus = Edge::to_service(stage, "monitoring", "service/prometheus", ":9090")?;
+    let (url, file, picture) =
+        (prometheus.url(), root().join("target/demo/objective.yaml"), root().join("target/demo/budget.svg"));
+    let (file, picture) = (file.display().to_string(), picture.display().to_string());
+    for arguments in [
+        &["slo", "explain", "demo", "-n", NAMESPACE][..],
+        &["slo", "budget", "demo", "-n", NAMESPACE, "--prometheus-url", &url, "--svg", &picture],
+        &["slo", "backtest", "-f", &file, "--prometheus-url", &url, "--days", "1"],
+        &["status"],
+    ] {
         hashinsight(stage, arguments)?.lines().for_each(|line| say(&format!("     {line}\n")));
     }
     Ok(())

@@ -1,4 +1,4 @@
-//! The way to a gateway's address from outside the cluster.
+//! The way to a service from outside the cluster.
 
 use std::io::{BufRead, BufReader, Read};
 use std::process::{Child, ChildStdout, Stdio};
@@ -13,7 +13,7 @@ use crate::{Stage, Trouble};
 /// How long an answer may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
-/// A port of this machine that leads to the gateway, until dropped.
+/// A port of this machine that leads to a service, until dropped.
 pub(crate) struct Edge {
     forward: Child,
     // Held open: kubectl ends when nobody reads what it says.
@@ -43,11 +43,21 @@ impl Edge {
             let told = stage.ask("kubectl", &find).map_err(|trouble| trouble.to_string())?;
             told.lines().next().map(str::to_owned).ok_or_else(|| "no service of it yet".to_owned())
         })?;
-        let arguments = ["port-forward", "-n", "envoy-gateway-system", &service, ":80"];
+        Self::to_service(stage, "envoy-gateway-system", &service, ":80")
+    }
+
+    /// To a service of the cluster.
+    pub(crate) fn to_service(stage: &Stage, namespace: &str, service: &str, port: &str) -> Result<Self, Trouble> {
+        let arguments = ["port-forward", "-n", namespace, service, port];
         crate::stage::show("kubectl", &arguments);
-        stage.eventually("nothing listens behind the gateway", PATIENCE, "kubectl get pods -A", || {
+        stage.eventually("nothing listens behind the service", PATIENCE, "kubectl get pods -A", || {
             Self::forwarded(stage, &arguments)
         })
+    }
+
+    /// Where it begins: an address of this machine.
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.address)
     }
 
     fn forwarded(stage: &Stage, arguments: &[&str]) -> Result<Self, String> {

@@ -154,6 +154,8 @@ pub async fn lead(
     // Fused: it may end by itself while we wait for something else.
     let mut work = work.fuse();
     let lost = tokio::select! {
+        // In order, so that a simulation goes the same way each time.
+        biased;
         () = &mut work => false,
         () = candidate.keep(&mut renewed) => true,
         () = stop => false,
@@ -344,6 +346,8 @@ async fn control(settings: Settings, ctx: Arc<Ctx>, ended: watch::Receiver<bool>
             .await;
     };
     tokio::select! {
+        // In order, so that a simulation goes the same way each time.
+        biased;
         _ = future::join3(plan_run, tenant_run, budget_run) => {}
         _ = future::join_all(feeds) => {}
     }

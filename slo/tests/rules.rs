@@ -331,17 +331,17 @@ evaluation_interval: 15s
 tests:
 - interval: 15s
   input_series:
-  - {series: 'requests_total{job="core",instance="a",code="200"}', values: '0+0x120'}
-  - {series: 'requests_total{job="core",instance="a",code="500"}', values: '0+100x120'}
-  - {series: 'hashinsight_slo_budget_remaining_minutes{slo="o",slo_namespace="ns"}', values: '12.34x120'}
+  - {series: 'requests_total{job="core",instance="a",code="200"}', values: '0+0x300'}
+  - {series: 'requests_total{job="core",instance="a",code="500"}', values: '0+100x300'}
+  - {series: 'hashinsight_slo_budget_remaining_minutes{slo="o",slo_namespace="ns"}', values: '12.34x300'}
   alert_rule_test:
   - alertname: ErrorBudgetBurnsFast
-    eval_time: 20m
+    eval_time: 70m
     exp_alerts:
     - exp_labels: {severity: page, team: sre, service: core, slo: o, slo_namespace: ns, indicator: INDICATOR}
       exp_annotations:
         summary: 'core: the error budget of ns/o (99.9 %) burns too fast'
-        description: 'Fires when more than 1.44 % of events over 1h and over 5m were bad (burn rate 14.4), or more than 0.6 % of events over 6h and over 30m were bad (burn rate 6). Burn rate now: 333.3 (1 spends the budget of the last 30 days exactly in that time). Minutes of budget left: 12.3. Time to exhaustion if the last hour goes on: beyond the window.'
+        description: 'Fires when more than 1.44 % of events over 1h and over 5m were bad (burn rate 14.4), or more than 0.6 % of events over 6h and over 30m were bad (burn rate 6). Burn rate now: 1000.0 (1 spends the budget of the last 30 days exactly in that time). Minutes of budget left: 12.3. Time to exhaustion if the last hour goes on: beyond the window.'
         runbook_url: https://r/ErrorBudgetBurnsFast
         dashboard_url: https://g/d/hashinsight-objectives?var-namespace=ns&var-objective=o
 "#

@@ -15,13 +15,15 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
         Some((what, rest)) if what == "mining" => mining_beside_peer(rest),
         Some((what, rest)) if what == "core" => core_beside_peer(rest),
         Some((what, rest)) if what == "tenants" => tenants("tenants", rest),
+        Some((what, rest)) if what == "canary" => canary("canary", rest),
         Some((what, rest)) if what == "objectives" => objectives("objectives", rest),
-        Some((what, _)) => {
-            Err(Error::Check(format!("no benchmark is called {what}; there are mining, core, objectives and tenants")))
-        }
+        Some((what, _)) => Err(Error::Check(format!(
+            "no benchmark is called {what}; there are canary, core, mining, objectives and tenants"
+        ))),
         None => {
             mining_beside_peer(&[])?;
             core_beside_peer(&[])?;
+            canary("canary", &[])?;
             objectives("objectives", &[])?;
             tenants("tenants", &[])
         }
@@ -33,6 +35,7 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
 pub(crate) fn sample() -> Result<(), Error> {
     let few = ["--machines", "200", "--rows", "20000", "--rounds", "1"].map(str::to_owned);
     mining("mining, a sample", None, &few)?;
+    canary("canary, a sample", &["500".to_owned()])?;
     objectives("objectives, a sample", &["--objectives", "20", "--cycles", "2", "--alone"].map(str::to_owned))?;
     core("core, a sample", &["--machines", "500", "--rounds", "2"].map(str::to_owned))?;
     let few = ["--sizes", "25", "--rounds", "1", "--watch", "3", "--alone", "--check"];
@@ -62,6 +65,12 @@ fn mining(name: &str, python: Option<PathBuf>, arguments: &[String]) -> Result<(
     if let Some(python) = python {
         bench.arg("--python").arg(python);
     }
+    step(&format!("benchmark: {name}"), bench)
+}
+
+fn canary(name: &str, arguments: &[String]) -> Result<(), Error> {
+    let mut bench = bench("bench-canary");
+    bench.args(arguments);
     step(&format!("benchmark: {name}"), bench)
 }
 

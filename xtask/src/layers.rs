@@ -15,12 +15,13 @@ struct Layer {
 const IMPURE: &[&str] =
     &["tokio", "kube-client", "kube-runtime", "hyper", "reqwest", "axum", "rand", "rand_core", "getrandom", "rustls"];
 
-const LAYERS: [Layer; 11] = [
+const LAYERS: [Layer; 12] = [
     Layer { name: "hashinsight-crds", may_use: &[], never: IMPURE },
     Layer { name: "hashinsight-mining", may_use: &[], never: IMPURE },
     Layer { name: "hashinsight-slo", may_use: &["hashinsight-crds"], never: IMPURE },
     Layer { name: "hashinsight-runbooks", may_use: &["hashinsight-crds", "hashinsight-slo"], never: IMPURE },
     Layer { name: "hashinsight-metrics-source", may_use: &[], never: &["kube-client"] },
+    Layer { name: "hashinsight-gates", may_use: &[], never: IMPURE },
     Layer { name: "hashinsight-telemetry", may_use: &[], never: &["kube-client"] },
     Layer {
         name: "hashinsight-operator",
@@ -42,6 +43,7 @@ const LAYERS: [Layer; 11] = [
         name: "hashinsight",
         may_use: &[
             "hashinsight-crds",
+            "hashinsight-gates",
             "hashinsight-metrics-source",
             "hashinsight-mining",
             "hashinsight-runbooks",
@@ -59,6 +61,7 @@ const OURS: &[&str] = &[
     "demo",
     "hashinsight",
     "hashinsight-crds",
+    "hashinsight-gates",
     "hashinsight-metrics-source",
     "hashinsight-mining",
     "hashinsight-operator",

@@ -15,7 +15,8 @@ pub fn plays_whole() {
     let name = format!("own{}", std::process::id());
     let output = demo(&name, &["--built"]);
     let told = String::from_utf8_lossy(&output.stderr).into_owned();
-    let picture = std::fs::read_to_string(root().join("target/demo/heatmap.svg")).unwrap_or_default();
+    let drawn = |name: &str| std::fs::read_to_string(root().join("target/demo").join(name)).unwrap_or_default();
+    let pictures = [drawn("heatmap.svg"), drawn("budget.svg")];
     let down = demo(&name, &["down"]);
     assert!(output.status.success(), "{told}");
     for line in [
@@ -31,10 +32,13 @@ pub fn plays_whole() {
         "runbook   served at /runbooks/ErrorBudgetBurnsFast",
         "failures; those who asked were answered",
         "Spent: ",
+        "% is left",
+        "1 pages, 0 tickets",
+        "Cautious: ",
         "All 7 scenes played",
     ] {
         assert!(told.contains(line), "{line:?} is not in {told}");
     }
-    assert!(picture.starts_with("<svg"), "the picture is where it says");
+    assert!(pictures.iter().all(|picture| picture.starts_with("<svg")), "the pictures are where they say");
     assert!(down.status.success(), "{}", String::from_utf8_lossy(&down.stderr));
 }

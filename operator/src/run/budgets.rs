@@ -91,6 +91,8 @@ pub(super) async fn run(settings: Settings, ctx: Arc<Ctx>, plans: Plans, ended: 
     );
     let notice_run = driver::run(NoticeWorkflow, ctx, 1, notice_objects, notices, stream::pending(), over(ended));
     tokio::select! {
+        // In order, so that a simulation goes the same way each time.
+        biased;
         _ = future::join4(objective_run, policy_run, notice_run, incident_run) => {}
         () = evaluated => {}
     }

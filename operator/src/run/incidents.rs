@@ -44,6 +44,8 @@ pub(super) fn run(
             }
         };
         tokio::select! {
+            // In order, so that a simulation goes the same way each time.
+            biased;
             () = controlled => {}
             () = opened => {}
         }

@@ -23,6 +23,10 @@ fn fixtures() -> BTreeMap<String, Value> {
 async fn put(admin: &Objects, name: &str, fixture: &Value) -> String {
     let recorded = &fixture["object"];
     let kind = recorded["kind"].as_str().unwrap();
+    // A summary has one name; any other will do for the rest.
+    let within = if kind == "TenantSummary" { "summary" } else { "it" };
+    let spec = recorded.get("spec").cloned().unwrap_or_else(|| json!({}));
+    let is_in_namespace = !["Tenant", "TenantPlan"].contains(&kind);
     let mut object = match kind {
         "Tenant" => tenant(name, json!({})),
         "TenantPlan" => plan(name, 1),
@@ -31,11 +35,11 @@ async fn put(admin: &Objects, name: &str, fixture: &Value) -> String {
             admin.apply(namespace).await.unwrap();
             json!({
                 "apiVersion": "hashinsight.net/v1alpha1", "kind": kind,
-                "metadata": {"name": "summary", "namespace": name}, "spec": {},
+                "metadata": {"name": within, "namespace": name}, "spec": spec,
             })
         }
     };
-    let path = if kind == "TenantSummary" { format!("{kind}/{name}/summary") } else { format!("{kind}/{name}") };
+    let path = if is_in_namespace { format!("{kind}/{name}/{within}") } else { format!("{kind}/{name}") };
     let deleting = !recorded["metadata"]["deletionTimestamp"].is_null();
     if deleting {
         object["metadata"]["finalizers"] = recorded["metadata"]["finalizers"].clone();
