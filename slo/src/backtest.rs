@@ -104,7 +104,7 @@ pub fn evaluated(objective: &Objective, history: &History, second: i64) -> Optio
 /// fewer events than the objective's minimum are divided by it.
 pub fn burns(objective: &Objective, counts: Counts, stretch: Stretch, row: &Row) -> bool {
     let events = u128::from(counts.total.max(objective.minimum.events).max(1));
-    let burnt = u128::from(counts.bad) * u128::from(counts.measured) * u128::from(WHOLE) * 1000;
+    let burnt = u128::from(counts.bad) * u128::from(counts.measured.min(stretch.seconds())) * u128::from(WHOLE) * 1000;
     let allowed = u128::from(row.factor) * u128::from(objective.target.allowed());
     burnt > allowed * events * u128::from(stretch.seconds())
 }

@@ -138,16 +138,16 @@ fn by_partition(objective: &Objective) -> Vec<Rule> {
 /// budget burnt in the stretch, so that the first minutes of a service, or what
 /// is left after a gap, are not taken for all of it. Fewer events than the
 /// objective's minimum are divided by the minimum: one error in a quiet night
-/// is no outage, and an outage in it still is.
+/// is no outage, and an outage in it still is. Metrics systems that take in both
+/// ends of a stretch measure one step too many of it.
 pub(super) fn burn(objective: &Objective, stretch: Stretch) -> Rule {
     let over = |count| sum_over(objective, count, stretch);
-    let least = objective.minimum.events.max(1);
+    let (least, seconds) = (objective.minimum.events.max(1), stretch.seconds());
     let expr = format!(
-        "{} / clamp_min({}, {least}) * {} / {} / {}",
+        "{} / clamp_min({}, {least}) * clamp_max({}, {seconds}) / {seconds} / {}",
         over(BAD),
         over(TOTAL),
         over(MEASURED),
-        stretch.seconds(),
         objective.target.fraction()
     );
     match record(objective, BURN, "", expr) {
