@@ -32,7 +32,11 @@ pub fn answer(which: &Which, past: &Past, picture: Option<&Path>, global: &Globa
             let chosen = chosen(which, global).await?;
             let history = match (&which.name, &past.prometheus_url) {
                 // Of what is on the cluster, the rules have recorded the past.
-                (Some(_), Some(url)) => Some(recorded(&chosen.objective, url, POINTS).await?),
+                (Some(_), Some(url)) => {
+                    let status = chosen.object.status.as_ref();
+                    let since = status.and_then(|status| status.measured_since.as_ref()).map(|since| since.0);
+                    Some(recorded(&chosen.objective, since, url, POINTS).await?)
+                }
                 _ => history(&chosen.objective, past, global).await?,
             };
             Ok((chosen, history))

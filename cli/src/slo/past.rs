@@ -21,8 +21,12 @@ use crate::trouble::{Exit, Trouble};
 
 /// Rows of a file of counters: a year of one process a minute.
 const ROWS: usize = 1_000_000;
-/// Seconds between two readings asked of a Prometheus.
-const PACE: i64 = 60;
+/// Seconds between two readings asked of a Prometheus: as the rules count, and
+/// a minute where many days are asked for.
+const PACE: i64 = 15;
+const PACE_OF_MANY: i64 = 60;
+/// Days that are few.
+const FEW_DAYS: u16 = 7;
 /// Readings asked for at once, below Prometheus's limit of 11,000.
 const AT_ONCE: i64 = 10_000;
 
@@ -127,23 +131,24 @@ async fn of_prometheus(objective: &Objective, url: &str, days: u16, global: &Glo
             return Err(Trouble::new(Exit::Error, what, "it is evaluated by Prometheus alone", "--history FILE"));
         }
     };
-    let end = Timestamp::now().as_second().div_euclid(PACE) * PACE;
+    let pace = if days <= FEW_DAYS { PACE } else { PACE_OF_MANY };
+    let end = Timestamp::now().as_second().div_euclid(pace) * pace;
     let begin = end - i64::from(days) * 86_400;
     let mut readings = Readings::new();
     let mut from = begin;
     while from < end {
-        let to = end.min(from + AT_ONCE * PACE);
+        let to = end.min(from + AT_ONCE * pace);
         if global.output == crate::arguments::Format::Table {
             progress(from - begin, end - begin);
         }
         for (query, is_total) in [(&total, true), (&bad, false)] {
             let at = |second: i64| Timestamp::from_second(second).unwrap_or_default();
-            let samples = prometheus.range(query, at(from), at(to), PACE.unsigned_abs()).await;
+            let samples = prometheus.range(query, at(from), at(to), pace.unsigned_abs()).await;
             for sample in samples.map_err(|failure| failed(url, &failure))? {
                 take(&mut readings, &sample, is_total);
             }
         }
-        from = to + PACE;
+        from = to + pace;
     }
     for reading in readings.values_mut().flat_map(BTreeMap::values_mut) {
         reading.bad = if inverted { reading.total.saturating_sub(reading.bad) } else { reading.bad.min(reading.total) };
@@ -171,14 +176,20 @@ fn take(readings: &mut Readings, sample: &Sample, is_total: bool) {
     }
 }
 
-/// What the rules recorded of an objective in its window, in `parts` equal
-/// stretches.
-pub async fn recorded(objective: &Objective, url: &str, parts: i64) -> Result<History, Trouble> {
+/// What the rules recorded of an objective in its window, from `since` on, in
+/// at most `parts` equal stretches.
+pub async fn recorded(
+    objective: &Objective,
+    since: Option<Timestamp>,
+    url: &str,
+    parts: i64,
+) -> Result<History, Trouble> {
     let prometheus = source(url)?;
     let now = Timestamp::now();
     let bounds = objective.window.at(now);
-    let (from, to) = (bounds.from.as_second(), now.as_second());
-    let step = ((to - from) / parts).max(PACE);
+    let (from, to) = (since.map_or(bounds.from, |since| since.max(bounds.from)).as_second(), now.as_second());
+    // A stretch shorter than a count would hold none.
+    let step = ((to - from) / parts).max(objective.step.cast_signed());
     let from = to - (to - from) / step * step;
     let query = format!("sum by ({COUNT_LABEL}) (sum_over_time({COUNTED}{}[{step}s]))", of(objective));
     let at = |second: i64| Timestamp::from_second(second).unwrap_or_default();

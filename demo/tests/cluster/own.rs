@@ -33,7 +33,7 @@ pub fn plays_whole() {
         "failures; those who asked were answered",
         "Spent: ",
         "% is left",
-        "1 pages, 0 tickets",
+        "changes of stage; ",
         "Cautious: ",
         "All 7 scenes played",
     ] {
