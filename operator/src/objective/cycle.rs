@@ -1,4 +1,4 @@
-//! The evaluator: every half minute it reads the counts of all objectives
+//! The evaluator: every fifteen seconds it reads the counts of all objectives
 //! back, with as many questions as there are different times, not objectives,
 //! and notes what comes of them.
 
