@@ -3,11 +3,11 @@
 //! over when it has been quiet for a while.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use hashinsight_crds::Incident;
 use hashinsight_crds::incident::{IncidentState, Missed};
+use hashinsight_crds::{Incident, IncidentSpec, Time};
 use hashinsight_slo::alerts::Alert;
 use hashinsight_slo::series::{NAME_LABEL, NAMESPACE_LABEL};
 use jiff::{SignedDuration, Timestamp};
@@ -47,13 +47,19 @@ struct Heard {
     quiet: BTreeMap<String, Timestamp>,
 }
 
+impl Heard {
+    fn is_recent(&self, now: Timestamp) -> bool {
+        self.at.is_some_and(|at| now.duration_since(at) < PATIENCE)
+    }
+}
+
 impl Alarms {
     /// Takes what fires; `open` are the fingerprints of incidents that are not
     /// over.
     fn hear(&self, firing: &BTreeSet<String>, open: &BTreeSet<String>, now: Timestamp) {
-        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut heard = self.heard();
         // What happened while nothing was heard is not known: quiet begins anew.
-        if heard.at.is_none_or(|at| now.duration_since(at) >= PATIENCE) {
+        if !heard.is_recent(now) {
             heard.quiet.clear();
         }
         heard.at = Some(now);
@@ -65,16 +71,18 @@ impl Alarms {
 
     /// Whether the source told lately what fires.
     pub fn heard_lately(&self, now: Timestamp) -> bool {
-        let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        heard.at.is_some_and(|at| now.duration_since(at) < PATIENCE)
+        self.heard().is_recent(now)
     }
 
     /// When the alert became quiet, once that has lasted.
     pub fn ended(&self, fingerprint: &str, now: Timestamp) -> Option<Timestamp> {
-        let heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let lately = heard.at.is_some_and(|at| now.duration_since(at) < PATIENCE);
+        let heard = self.heard();
         let since = heard.quiet.get(fingerprint).copied()?;
-        (lately && now.duration_since(since) >= QUIET).then_some(since)
+        (heard.is_recent(now) && now.duration_since(since) >= QUIET).then_some(since)
+    }
+
+    fn heard(&self) -> MutexGuard<'_, Heard> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -198,22 +206,20 @@ impl Opener {
             label(NAMESPACE_LABEL).zip(label(NAME_LABEL)).map(|(namespace, name)| format!("{namespace}/{name}"));
         let service: String =
             label("service").filter(|service| !service.is_empty()).unwrap_or_else(|| "unknown".to_owned());
-        let object = json!({
-            "apiVersion": INCIDENTS.api_version(),
-            "kind": INCIDENTS.kind,
-            "metadata": {"name": name, "namespace": self.system_namespace},
-            "spec": {
-                "alert": alert,
-                "fingerprint": fingerprint,
-                "service": service.chars().take(63).collect::<String>(),
-                "objective": objective,
-                "summary": said("summary", 1000),
-                "runbook": said("runbook_url", 500),
-                "startedAt": Timestamp::from_second(firing.since.as_second()).unwrap_or(firing.since),
-            },
-        });
+        let spec = IncidentSpec {
+            alert,
+            fingerprint: fingerprint.to_owned(),
+            service: service.chars().take(63).collect(),
+            objective,
+            summary: said("summary", 1000),
+            runbook: said("runbook_url", 500),
+            started_at: Time(Timestamp::from_second(firing.since.as_second()).unwrap_or(firing.since)),
+            acknowledged: None,
+            resolved: None,
+        };
+        let object = json!(Incident::new(&name, spec));
         let target = Target { kind: &INCIDENTS, namespace: Some(&self.system_namespace), name: &name };
-        match self.ctx.server.create(target, MANAGER, &without_nulls(object)).await {
+        match self.ctx.server.create(target, MANAGER, &object).await {
             Ok(_) => info!(incident = name, "an incident is open"),
             // The watch has not told yet what we did.
             Err(error) if error.is_already_exists() => {}
@@ -231,13 +237,6 @@ impl Opener {
         });
         self.ctx.metrics.budgets.incidents(states, missed);
     }
-}
-
-fn without_nulls(mut object: serde_json::Value) -> serde_json::Value {
-    if let Some(spec) = object["spec"].as_object_mut() {
-        spec.retain(|_, value| !value.is_null());
-    }
-    object
 }
 
 #[cfg(test)]
