@@ -1,5 +1,5 @@
-//! /metrics, /healthz and /readyz, on an address of their own: they need no
-//! token and no certificate.
+//! /metrics, /healthz, /readyz and /golden, on an address of their own: they
+//! need no token and no certificate.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 
+use crate::api::golden::golden;
 use crate::core::Core;
 
 /// The probes.
@@ -17,6 +18,7 @@ pub fn router(core: Arc<Core>) -> Router {
     Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(|| async { "ok\n" }))
+        .route("/golden", get(|| async { golden() }))
         .route("/readyz", get(|State(core): State<Arc<Core>>| async move { ready(core.readiness()) }))
         .with_state(core)
 }

@@ -9,7 +9,7 @@ mod ground;
 
 use std::time::{Duration, Instant};
 
-use hashinsight_mining::golden::{INPUTS, SAMPLES};
+use hashinsight_mining::golden::{INPUTS, Mismatch, SAMPLES, compare};
 use serde_json::{Value, json};
 
 #[tokio::test]
@@ -43,4 +43,11 @@ async fn each_bad_version_shows_in_what_canaries_look_at() {
         wrong += usize::from(status == 200 && differs);
     }
     assert!(wrong > 10, "golden samples see the rounding: {wrong}");
+    let probe = service.client.get(format!("http://{}/golden", service.probes)).send().await.unwrap();
+    let probe: Value = probe.json().await.unwrap();
+    let figure = |case: &str, column: &str| {
+        let sample = probe.as_array()?.iter().find(|sample| sample["case"] == case)?;
+        sample["figures"][column].as_str().map(str::to_owned)
+    };
+    assert!(matches!(compare(SAMPLES, figure), Err(Mismatch::Figure { .. })), "and so does who asks for them: {probe}");
 }

@@ -2,7 +2,8 @@
 
 use hashinsight_crds::text::{Text, text};
 use hashinsight_crds::{
-    ChangeNotice, ErrorBudgetPolicy, Incident, ServiceLevelObjective, Tenant, TenantPlan, TenantSummary,
+    CalculationCore, ChangeNotice, ErrorBudgetPolicy, Incident, ServiceLevelObjective, Tenant, TenantPlan,
+    TenantSummary,
 };
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -35,7 +36,7 @@ pub enum Place {
 }
 
 /// Our kinds, and where they live.
-pub fn kinds() -> [(ApiResource, Place); 7] {
+pub fn kinds() -> [(ApiResource, Place); 8] {
     [
         (ApiResource::erase::<Tenant>(&()), Place::Cluster),
         (ApiResource::erase::<TenantPlan>(&()), Place::Cluster),
@@ -44,6 +45,7 @@ pub fn kinds() -> [(ApiResource, Place); 7] {
         (ApiResource::erase::<ErrorBudgetPolicy>(&()), Place::Operator),
         (ApiResource::erase::<ChangeNotice>(&()), Place::Operator),
         (ApiResource::erase::<Incident>(&()), Place::Operator),
+        (ApiResource::erase::<CalculationCore>(&()), Place::Operator),
     ]
 }
 

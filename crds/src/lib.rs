@@ -24,6 +24,10 @@
 //! | ErrorBudgetPolicy | stages out of order | `False` | `SpecRefused` | `Stalled` |
 //! | Incident | nobody has it, or somebody has | `False` | `IncidentOpen`, `IncidentAcknowledged` | |
 //! | Incident | over | `True` | `IncidentResolved` | |
+//! | CalculationCore | its revision serves, or is watched | `True` | `CoreServing`, `CoreWatched` | |
+//! | CalculationCore | a rollout is under way | `False` | `CanaryStarting`, `CanaryVerifying`, `CanaryShifting`, `CanarySoaking`, `CanaryPromoting`, `CanaryRollingBack`, `AnalysisHeld` | `Reconciling` |
+//! | CalculationCore | its objects cannot be made | `False` | `PermissionMissing`, `PartsFailed` | `Reconciling` |
+//! | CalculationCore | waits for a human | `False` | `RolledBack`, `ObjectiveUnusable`, `SpecRefused`, `Unreadable` | `Stalled` |
 //! | TenantSummary | always | as its Tenant | as its Tenant | as its Tenant |
 //!
 //! # Immutable fields
@@ -35,6 +39,7 @@
 //! | the kind of `ServiceLevelObjective.spec.window` | a budget of days and one of a month are not the same promise |
 
 pub mod budget_policy;
+pub mod calculation_core;
 pub mod change_notice;
 pub mod conditions;
 pub mod health;
@@ -50,6 +55,7 @@ pub mod tenant_summary;
 pub mod text;
 
 pub use budget_policy::{ErrorBudgetPolicy, ErrorBudgetPolicySpec, ErrorBudgetPolicyStatus};
+pub use calculation_core::{CalculationCore, CalculationCoreSpec, CalculationCoreStatus};
 pub use change_notice::{ChangeNotice, ChangeNoticeSpec, ChangeNoticeStatus};
 pub use conditions::{Condition, ConditionStatus};
 pub use incident::{Incident, IncidentSpec, IncidentStatus};

@@ -28,6 +28,16 @@ pub const NODE_REGION: &str = "topology.kubernetes.io/region";
 /// Name of the one TenantSummary in a tenant's namespace.
 pub const SUMMARY_NAME: &str = "summary";
 
+/// Name of the CalculationCore an object belongs to.
+pub const LABEL_CORE: &str = "hashinsight.net/core";
+/// Revision of a core that a pod or an object is of; scraping makes it the
+/// label [`REVISION_LABEL`] of metrics.
+pub const LABEL_REVISION: &str = "hashinsight.net/revision";
+/// The label of metrics that tells revisions apart.
+pub const REVISION_LABEL: &str = "revision";
+/// State a route was written from: an older one never overwrites it.
+pub const ANNOTATION_SEQUENCE: &str = "hashinsight.net/sequence";
+
 /// The namespace of tenant `name`.
 pub fn tenant_namespace(name: &str) -> String {
     format!("{NAMESPACE_PREFIX}{name}")

@@ -433,6 +433,148 @@ reasons! {
             "请先结束事件，并告知该套餐的客户。",
         ),
     }
+    /// The revision of the spec serves.
+    CoreServing {
+        meaning: text(
+            "The revision of the spec serves all customers.",
+            "spec 中的版本正在为所有客户服务。",
+        ),
+        next: NOTHING,
+    }
+    /// It serves; the version before stays as a control.
+    CoreWatched {
+        meaning: text(
+            "The new revision serves; the version before stays as a control until the watch is over.",
+            "新版本正在服务；观察期结束前，旧版本保留作对照。",
+        ),
+        next: NOTHING,
+    }
+    /// The pods of a new revision start.
+    CanaryStarting {
+        meaning: text(
+            "The pods of a new revision start; customers are served by the stable one.",
+            "新版本的 Pod 正在启动；客户仍由稳定版服务。",
+        ),
+        next: text(
+            "Wait; `kubectl get pods -l hashinsight.net/core=<core> -n <namespace>` shows them.",
+            "请稍候；可用 `kubectl get pods -l hashinsight.net/core=<core> -n <namespace>` 查看。",
+        ),
+    }
+    /// Its pods are asked for the golden samples.
+    CanaryVerifying {
+        meaning: text(
+            "The pods of a new revision are asked for the golden samples, before any customer is.",
+            "正在请新版本的 Pod 计算黄金样本，此前没有客户流量。",
+        ),
+        next: text(
+            "Wait; it takes seconds.",
+            "请稍候，几秒即可完成。",
+        ),
+    }
+    /// Traffic moves to the share of a step.
+    CanaryShifting {
+        meaning: text(
+            "Traffic moves to the share of a step.",
+            "流量正在移至本步的比例。",
+        ),
+        next: text(
+            "Wait; it takes seconds.",
+            "请稍候，几秒即可完成。",
+        ),
+    }
+    /// The requests of a step are counted.
+    CanarySoaking {
+        meaning: text(
+            "The requests of a step are counted until they say whether the new revision may go on.",
+            "正在统计本步的请求，直到足以判断新版本能否继续。",
+        ),
+        next: text(
+            "Wait; the message says what is still needed.",
+            "请稍候；消息说明还缺什么。",
+        ),
+    }
+    /// The new revision grows to serve everybody.
+    CanaryPromoting {
+        meaning: text(
+            "The new revision gets the full number of pods, then all traffic.",
+            "新版本正扩至全部副本，随后接管全部流量。",
+        ),
+        next: text(
+            "Wait; it takes seconds.",
+            "请稍候，几秒即可完成。",
+        ),
+    }
+    /// Traffic goes back to the stable revision.
+    CanaryRollingBack {
+        meaning: text(
+            "Traffic goes back to the stable revision; then the new one ends.",
+            "流量正在退回稳定版；随后新版本结束。",
+        ),
+        next: text(
+            "Wait; it takes seconds.",
+            "请稍候，几秒即可完成。",
+        ),
+    }
+    /// The new revision was taken back.
+    RolledBack {
+        meaning: text(
+            "The new revision was taken back, and is not tried again by itself; the stable one serves alone.",
+            "新版本已回滚，不会自动重试；仅稳定版在服务。",
+        ),
+        next: text(
+            "Read why in the message, and apply another revision.",
+            "请阅读消息中的原因，然后应用另一版本。",
+        ),
+    }
+    /// There has been no data for too long.
+    AnalysisHeld {
+        meaning: text(
+            "There has been no data about the new revision for too long; its share of traffic stays as it is.",
+            "新版本已过久没有数据；其流量比例保持不变。",
+        ),
+        next: text(
+            "Mend the metrics system or bring traffic; the rollout goes on by itself.",
+            "请修复指标系统或引入流量；发布会自行继续。",
+        ),
+    }
+    /// An objective cannot judge a single revision.
+    ObjectiveUnusable {
+        meaning: text(
+            "An objective that the rollout is judged by is missing, or cannot be counted for one revision.",
+            "发布所依据的某个目标缺失，或无法按单个版本统计。",
+        ),
+        next: text(
+            "Name objectives that count events or latency, without a matcher of the label revision.",
+            "请改用统计事件或延迟、且未限定 revision 标签的目标。",
+        ),
+    }
+    /// The gateway splits traffic by weights.
+    TrafficByWeight {
+        meaning: text(
+            "The gateway splits traffic by weights.",
+            "网关按权重分配流量。",
+        ),
+        next: NOTHING,
+    }
+    /// Traffic is split by the number of pods.
+    TrafficByReplicas {
+        meaning: text(
+            "Traffic is split by the number of pods: no route is asked for.",
+            "流量按 Pod 数量分配：未要求路由。",
+        ),
+        next: NOTHING,
+    }
+    /// No gateway has taken the route.
+    RouteRefused {
+        meaning: text(
+            "No gateway has taken the route as it is now, or the cluster serves no Gateway API.",
+            "没有网关接受当前的路由，或集群未提供 Gateway API。",
+        ),
+        next: text(
+            "Look at the gateway that spec.route names; it heals by itself once that takes the route.",
+            "请检查 spec.route 指定的网关；其接受路由后自行恢复。",
+        ),
+    }
 }
 
 impl std::fmt::Display for Reason {

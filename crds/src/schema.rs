@@ -5,7 +5,10 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
-use crate::{ChangeNotice, ErrorBudgetPolicy, Incident, ServiceLevelObjective, Tenant, TenantPlan, TenantSummary};
+use crate::{
+    CalculationCore, ChangeNotice, ErrorBudgetPolicy, Incident, ServiceLevelObjective, Tenant, TenantPlan,
+    TenantSummary,
+};
 
 /// Version of the set of CRDs, so that admission can refuse a downgrade.
 pub const ANNOTATION_BUNDLE: &str = "hashinsight.net/bundle-version";
@@ -33,6 +36,7 @@ pub fn all() -> Result<Vec<CustomResourceDefinition>, SchemaError> {
         ErrorBudgetPolicy::crd(),
         ChangeNotice::crd(),
         Incident::crd(),
+        CalculationCore::crd(),
     ]
     .into_iter()
     .map(finish)

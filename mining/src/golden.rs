@@ -67,30 +67,54 @@ pub fn case(texts: [&str; 9]) -> Result<Case, Refusal> {
     })
 }
 
-/// Computes every sample anew. Returns how many there are.
-pub fn verify(samples: &str) -> Result<usize, Mismatch> {
+/// The samples as cases, by name, with the figures they must have in the order
+/// of [`COLUMNS`].
+fn rows(samples: &str) -> impl Iterator<Item = Result<(&str, Case, [&str; 6]), Mismatch>> {
+    samples.lines().enumerate().skip(1).map(|(at, text)| {
+        let unreadable = |why: String| Mismatch::Unreadable { line: at + 1, why };
+        let cells: Vec<&str> = text.split(',').collect();
+        let cells: [&str; 16] = cells
+            .try_into()
+            .map_err(|cells: Vec<&str>| unreadable(format!("{} columns, 16 are needed", cells.len())))?;
+        let [name, rest @ ..] = cells;
+        let case = case(std::array::from_fn(|at| rest[at])).map_err(|refusal| unreadable(refusal.to_string()))?;
+        Ok((name, case, std::array::from_fn(|at| rest[9 + at])))
+    })
+}
+
+/// The cases of the shipped samples, by name.
+pub fn cases() -> Result<Vec<(&'static str, Case)>, Mismatch> {
+    rows(SAMPLES).map(|row| row.map(|(name, case, _)| (name, case))).collect()
+}
+
+/// Compares every figure of `samples` with what `found` has for its case and
+/// column, to the last digit. Returns how many cases there are.
+pub fn compare(samples: &str, found: impl Fn(&str, &'static str) -> Option<String>) -> Result<usize, Mismatch> {
     let mut count = 0;
-    for (line, text) in samples.lines().enumerate().skip(1) {
-        verify_one(line + 1, text)?;
+    for row in rows(samples) {
+        let (name, _, wanted) = row?;
+        for (column, wanted) in COLUMNS.into_iter().zip(wanted) {
+            let found = found(name, column).unwrap_or_else(|| "missing".to_owned());
+            if found != wanted {
+                return Err(Mismatch::Figure { case: name.to_owned(), column, found, wanted: wanted.to_owned() });
+            }
+        }
         count += 1;
     }
     Ok(count)
 }
 
-fn verify_one(line: usize, text: &str) -> Result<(), Mismatch> {
-    let unreadable = |why: String| Mismatch::Unreadable { line, why };
-    let cells: Vec<&str> = text.split(',').collect();
-    let cells: [&str; 16] =
-        cells.try_into().map_err(|cells: Vec<&str>| unreadable(format!("{} columns, 16 are needed", cells.len())))?;
-    let [name, rest @ ..] = cells;
-    let inputs: [&str; 9] = std::array::from_fn(|at| rest[at]);
-    let found = case(inputs).map_err(|refusal| unreadable(refusal.to_string()))?.day().columns();
-    for ((column, found), wanted) in COLUMNS.into_iter().zip(found).zip(&rest[9..]) {
-        if found != *wanted {
-            return Err(Mismatch::Figure { case: name.to_owned(), column, found, wanted: (*wanted).to_owned() });
-        }
+/// Computes every sample anew. Returns how many there are.
+pub fn verify(samples: &str) -> Result<usize, Mismatch> {
+    let mut days = std::collections::BTreeMap::new();
+    for row in rows(samples) {
+        let (name, case, _) = row?;
+        days.insert(name, case.day().columns());
     }
-    Ok(())
+    compare(samples, |name, column| {
+        let at = COLUMNS.iter().position(|known| *known == column)?;
+        days.get(name)?.get(at).cloned()
+    })
 }
 
 #[cfg(test)]

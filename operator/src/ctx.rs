@@ -7,6 +7,7 @@ use jiff::Timestamp;
 
 use crate::api::Server;
 use crate::backoff::Backoff;
+use crate::calculation_core::pods::AskPods;
 use crate::health::Health;
 use crate::metrics::Metrics;
 use hashinsight_metrics_source::Source;
@@ -73,6 +74,8 @@ pub struct Ctx {
     pub server: Server,
     /// The way to the metrics system, if the operator was given one.
     pub source: Option<Source>,
+    /// The way to the pods of cores.
+    pub pods: Arc<dyn AskPods>,
     /// Time.
     pub clock: Clock,
     /// Metrics.

@@ -21,6 +21,11 @@ impl Digest {
         short.iter_mut().zip(full.iter()).for_each(|(to, from)| *to = *from);
         Self(short)
     }
+
+    /// As 32 hexadecimal digits.
+    pub fn hex(self) -> String {
+        self.0.iter().map(|byte| format!("{byte:02x}")).collect()
+    }
 }
 
 fn canonical(value: &Value, out: &mut String) {

@@ -162,6 +162,11 @@ impl<K: Ord + Clone, V: PartialEq> Index<K, V> {
         self.entries.get(key).map(|entry| &entry.value)
     }
 
+    /// All keys with their values.
+    pub fn entries(&self) -> impl Iterator<Item = (&K, &V)> {
+        self.entries.iter().map(|(key, entry)| (key, &entry.value))
+    }
+
     /// All values.
     pub fn values(&self) -> impl Iterator<Item = &V> {
         self.entries.values().map(|entry| &entry.value)

@@ -40,7 +40,7 @@ impl Kind {
 pub const NAMESPACES: Kind = Kind::new("", "v1", "Namespace", "namespaces");
 /// Nodes; read for their region.
 pub const NODES: Kind = Kind::new("", "v1", "Node", "nodes");
-/// Pods; deleted on suspension.
+/// Pods; deleted on suspension, watched where they are a core's.
 pub const PODS: Kind = Kind::new("", "v1", "Pod", "pods");
 /// Resource quotas.
 pub const QUOTAS: Kind = Kind::new("", "v1", "ResourceQuota", "resourcequotas");
@@ -77,3 +77,17 @@ pub const INCIDENTS: Kind = Kind::new("hashinsight.net", "v1alpha1", "Incident",
 pub const CONFIG_MAPS: Kind = Kind::new("", "v1", "ConfigMap", "configmaps");
 /// Rules of the Prometheus Operator.
 pub const PROMETHEUS_RULES: Kind = Kind::new("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules");
+/// Calculation cores.
+pub const CORES: Kind = Kind::new("hashinsight.net", "v1alpha1", "CalculationCore", "calculationcores");
+/// Deployments; one a revision of a core.
+pub const DEPLOYMENTS: Kind = Kind::new("apps", "v1", "Deployment", "deployments");
+/// What made the pods of a revision.
+pub const CONTROLLER_REVISIONS: Kind = Kind::new("apps", "v1", "ControllerRevision", "controllerrevisions");
+/// Services.
+pub const SERVICES: Kind = Kind::new("", "v1", "Service", "services");
+/// Autoscalers.
+pub const AUTOSCALERS: Kind = Kind::new("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers");
+/// Budgets of disruptions.
+pub const DISRUPTION_BUDGETS: Kind = Kind::new("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets");
+/// Routes of the Gateway API.
+pub const HTTP_ROUTES: Kind = Kind::new("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes");

@@ -9,6 +9,7 @@ pub mod admission;
 pub mod api;
 pub mod backoff;
 pub mod budget_policy;
+pub mod calculation_core;
 pub mod change_notice;
 pub mod ctx;
 pub mod digest;

@@ -7,9 +7,11 @@ use std::fmt::Write;
 use hashinsight_crds::tenant::Role;
 use serde_json::{Value, json};
 
+use crate::calculation_core::cache::GATEWAY_CRD;
 use crate::kinds::{
-    BINDINGS, BUDGET_POLICIES, CLUSTER_ROLES, CONFIG_MAPS, CRDS, EVENTS, INCIDENTS, Kind, LEASES, LIMITS, NAMESPACES,
-    NODES, NOTICES, OBJECTIVES, PLANS, PODS, POLICIES, PROMETHEUS_RULES, QUOTAS, SUMMARIES, TENANTS,
+    AUTOSCALERS, BINDINGS, BUDGET_POLICIES, CLUSTER_ROLES, CONFIG_MAPS, CONTROLLER_REVISIONS, CORES, CRDS, DEPLOYMENTS,
+    DISRUPTION_BUDGETS, EVENTS, HTTP_ROUTES, INCIDENTS, Kind, LEASES, LIMITS, NAMESPACES, NODES, NOTICES, OBJECTIVES,
+    PLANS, PODS, POLICIES, PROMETHEUS_RULES, QUOTAS, SERVICES, SUMMARIES, TENANTS,
 };
 use crate::objective::rendering::MONITORING_CRD;
 
@@ -38,7 +40,7 @@ fn status(kind: &'static Kind) -> Grant {
 }
 
 /// CRDs the operator needs before it can work.
-pub const REQUIRED_CRDS: [&str; 7] = [
+pub const REQUIRED_CRDS: [&str; 8] = [
     "tenants.hashinsight.net",
     "tenantplans.hashinsight.net",
     "tenantsummaries.hashinsight.net",
@@ -46,7 +48,11 @@ pub const REQUIRED_CRDS: [&str; 7] = [
     "errorbudgetpolicies.hashinsight.net",
     "changenotices.hashinsight.net",
     "incidents.hashinsight.net",
+    "calculationcores.hashinsight.net",
 ];
+
+/// Of kinds that are owned whole.
+const OWNED: [&str; 5] = ["list", "watch", "create", "patch", "delete"];
 
 fn cluster_grants() -> Vec<Grant> {
     let owned = "parts of a tenant: seen by watch, made and repaired by server-side apply";
@@ -75,8 +81,8 @@ fn cluster_grants() -> Vec<Grant> {
         grant(&OBJECTIVES, &["list", "watch"], "what is measured; the spec is the user's"),
         status(&OBJECTIVES),
         Grant {
-            names: REQUIRED_CRDS.iter().chain([&MONITORING_CRD]).map(|name| (*name).to_owned()).collect(),
-            ..grant(&CRDS, &["get"], "readiness names a missing CRD; rules take the form that is served")
+            names: REQUIRED_CRDS.iter().chain([&MONITORING_CRD, &GATEWAY_CRD]).map(|name| (*name).to_owned()).collect(),
+            ..grant(&CRDS, &["get"], "readiness names a missing CRD; rules and traffic take the form that is served")
         },
     ]
 }
@@ -89,6 +95,7 @@ fn event_grants() -> Vec<Grant> {
 /// In the operator's own namespace.
 fn system_grants() -> Vec<Grant> {
     let rules = "rules of objectives, where no tenant can write";
+    let of_core = "what a core is made of: seen by watch, made and repaired by server-side apply";
     vec![
         grant(&BUDGET_POLICIES, &["list", "watch"], "what is allowed at what is left"),
         status(&BUDGET_POLICIES),
@@ -100,8 +107,22 @@ fn system_grants() -> Vec<Grant> {
             "alerts that woke somebody; get reads when a person's word was given",
         ),
         status(&INCIDENTS),
-        grant(&CONFIG_MAPS, &["list", "create", "patch", "delete"], rules),
+        grant(
+            &CONFIG_MAPS,
+            &["list", "watch", "create", "patch", "delete"],
+            "rules of objectives, where no tenant can write; settings of cores, and what verdicts on them rest on",
+        ),
         grant(&PROMETHEUS_RULES, &["list", "create", "patch", "delete"], rules),
+        grant(&CORES, &["list", "watch"], "versions of the service; the spec is the user's"),
+        status(&CORES),
+        grant(&CONTROLLER_REVISIONS, &OWNED, of_core),
+        grant(&DEPLOYMENTS, &OWNED, of_core),
+        grant(&SERVICES, &OWNED, of_core),
+        grant(&AUTOSCALERS, &OWNED, of_core),
+        grant(&DISRUPTION_BUDGETS, &OWNED, of_core),
+        grant(&HTTP_ROUTES, &OWNED, "weights of traffic, where the Gateway API is served"),
+        grant(&POLICIES, &OWNED, of_core),
+        grant(&PODS, &["list", "watch"], "which pods of a core are ready, and where they are asked for golden samples"),
         grant(&EVENTS, &["create"], "stages of budgets entered and left, promises missed"),
         grant(&LEASES, &["create"], "leadership; create cannot be limited by name"),
         Grant { names: vec![crate::lease::NAME.to_owned()], ..grant(&LEASES, &["get", "update"], "leadership") },

@@ -2,6 +2,7 @@
 //! stops in order.
 
 mod budgets;
+mod cores;
 mod incidents;
 
 use std::collections::BTreeSet;
@@ -23,6 +24,7 @@ use tracing::info;
 
 use crate::api::{Server, Target};
 use crate::backoff::Backoff;
+use crate::calculation_core::pods::Http;
 use crate::ctx::{Clock, Ctx, OwnWrites};
 use crate::driver;
 use crate::health::Health;
@@ -118,6 +120,7 @@ pub fn context(settings: &Settings, client: Client, clock: Clock) -> Result<Arc<
     Ok(Arc::new(Ctx {
         server: Server::new(client, metrics.clone()),
         source,
+        pods: Arc::new(Http::new().map_err(|error| Error::Source(error.to_string()))?),
         clock,
         metrics,
         health: Health::default(),

@@ -65,6 +65,10 @@ runbooks! {
     TooFewEvents,
     Doubtful,
     PromiseMissed,
+    RolledBack,
+    AnalysisHeld,
+    ObjectiveUnusable,
+    RouteRefused,
     ScaleCalculationCore,
 }
 
@@ -104,6 +108,10 @@ impl Runbook {
             Reason::TooFewEvents => Self::TooFewEvents,
             Reason::Doubtful => Self::Doubtful,
             Reason::PromiseMissed => Self::PromiseMissed,
+            Reason::RolledBack => Self::RolledBack,
+            Reason::AnalysisHeld => Self::AnalysisHeld,
+            Reason::ObjectiveUnusable => Self::ObjectiveUnusable,
+            Reason::RouteRefused => Self::RouteRefused,
             Reason::Accepted
             | Reason::Provisioning
             | Reason::Provisioned
@@ -122,7 +130,17 @@ impl Runbook {
             | Reason::IncidentOpen
             | Reason::IncidentAcknowledged
             | Reason::IncidentResolved
-            | Reason::PromisesKept => return None,
+            | Reason::PromisesKept
+            | Reason::CoreServing
+            | Reason::CoreWatched
+            | Reason::CanaryStarting
+            | Reason::CanaryVerifying
+            | Reason::CanaryShifting
+            | Reason::CanarySoaking
+            | Reason::CanaryPromoting
+            | Reason::CanaryRollingBack
+            | Reason::TrafficByWeight
+            | Reason::TrafficByReplicas => return None,
         })
     }
 

@@ -119,7 +119,7 @@ pub struct Objects(pub Client);
 const ADMISSION: &str = "admissionregistration.k8s.io";
 
 /// Kinds tests speak of: (kind, group, version, plural).
-const KINDS: [(&str, &str, &str, &str); 33] = [
+const KINDS: [(&str, &str, &str, &str); 40] = [
     ("Tenant", "hashinsight.net", "v1alpha1", "tenants"),
     ("TenantPlan", "hashinsight.net", "v1alpha1", "tenantplans"),
     ("TenantSummary", "hashinsight.net", "v1alpha1", "tenantsummaries"),
@@ -142,6 +142,13 @@ const KINDS: [(&str, &str, &str, &str); 33] = [
     ("ErrorBudgetPolicy", "hashinsight.net", "v1alpha1", "errorbudgetpolicies"),
     ("ChangeNotice", "hashinsight.net", "v1alpha1", "changenotices"),
     ("Incident", "hashinsight.net", "v1alpha1", "incidents"),
+    ("CalculationCore", "hashinsight.net", "v1alpha1", "calculationcores"),
+    ("ControllerRevision", "apps", "v1", "controllerrevisions"),
+    ("ReplicaSet", "apps", "v1", "replicasets"),
+    ("HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers"),
+    ("PodDisruptionBudget", "policy", "v1", "poddisruptionbudgets"),
+    ("HTTPRoute", "gateway.networking.k8s.io", "v1", "httproutes"),
+    ("Gateway", "gateway.networking.k8s.io", "v1", "gateways"),
     ("PrometheusRule", "monitoring.coreos.com", "v1", "prometheusrules"),
     ("ResourceQuota", "", "v1", "resourcequotas"),
     ("LimitRange", "", "v1", "limitranges"),

@@ -27,7 +27,9 @@ const LAYERS: [Layer; 12] = [
         name: "hashinsight-operator",
         may_use: &[
             "hashinsight-crds",
+            "hashinsight-gates",
             "hashinsight-metrics-source",
+            "hashinsight-mining",
             "hashinsight-runbooks",
             "hashinsight-slo",
             "hashinsight-telemetry",

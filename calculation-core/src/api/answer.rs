@@ -98,7 +98,7 @@ pub fn json(value: &impl Serialize) -> Response {
 
 /// The figures without the name of their kind, as they are written: sums of
 /// satoshi may be longer than a number in memory.
-fn figures(answer: &Answer) -> Result<Box<RawValue>, Problem> {
+pub fn figures(answer: &Answer) -> Result<Box<RawValue>, Problem> {
     let written = match answer {
         Answer::Estimate(day) => to_raw_value(day),
         Answer::Projection(projection) => to_raw_value(projection),

@@ -10,6 +10,7 @@ mod curtailment;
 mod document;
 mod estimate;
 pub mod extract;
+pub mod golden;
 mod heatmap;
 pub mod import;
 pub mod input;

@@ -1,4 +1,4 @@
-use hashinsight_mining::golden::{INPUTS, SAMPLES};
+use hashinsight_mining::golden::{INPUTS, SAMPLES, compare};
 use hashinsight_mining::record::replay;
 use reqwest::Method;
 use serde_json::{Value, json};
@@ -23,6 +23,18 @@ async fn the_golden_samples_come_out_exact() {
             assert_eq!(found, cell(column), "{} {column}", cells[0]);
         }
     }
+}
+
+#[tokio::test]
+async fn the_probes_show_the_golden_samples_without_a_token() {
+    let service = start().await;
+    let answer = service.client.get(format!("http://{}/golden", service.probes)).send().await.unwrap();
+    let found: Value = answer.json().await.unwrap();
+    let figure = |case: &str, column: &str| {
+        let sample = found.as_array()?.iter().find(|sample| sample["case"] == case)?;
+        sample["figures"][column].as_str().map(str::to_owned)
+    };
+    assert_eq!(compare(SAMPLES, figure), Ok(20), "{found}");
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 
 use super::{ERASE, OVERRIDE, Policy, by_people, check, list, may, rule};
 use crate::kinds::{
-    BINDINGS, BUDGET_POLICIES, INCIDENTS, LIMITS, NAMESPACES, NOTICES, OBJECTIVES, PLANS, POLICIES, QUOTAS, SUMMARIES,
-    TENANTS,
+    BINDINGS, BUDGET_POLICIES, CORES, INCIDENTS, LIMITS, NAMESPACES, NOTICES, OBJECTIVES, PLANS, POLICIES, QUOTAS,
+    SUMMARIES, TENANTS,
 };
 
 /// Prefix of our labels and annotations.
@@ -248,7 +248,7 @@ fn tenants(namespace: &str) -> Policy {
             rule(TENANTS.group, &["tenants", "tenants/status"], &["CREATE", "UPDATE"]),
             rule(
                 PLANS.group,
-                &[PLANS, OBJECTIVES, BUDGET_POLICIES, NOTICES, INCIDENTS].map(|kind| format!("{}/status", kind.plural)).each_ref().map(String::as_str),
+                &[PLANS, OBJECTIVES, BUDGET_POLICIES, NOTICES, INCIDENTS, CORES].map(|kind| format!("{}/status", kind.plural)).each_ref().map(String::as_str),
                 &["CREATE", "UPDATE"],
             ),
         ]}),

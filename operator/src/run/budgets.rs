@@ -1,5 +1,5 @@
-//! Wires what measures objectives: their watches, the evaluator, and the
-//! controllers of objectives, policies and notices.
+//! Wires what measures objectives and goes by them: watches, the evaluator, and
+//! the controllers of objectives, policies, notices, incidents and cores.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use kube::core::DeserializeGuard;
 use kube::runtime::reflector::{self, ObjectRef, Store};
 use tokio::sync::{mpsc, watch};
 
-use super::{TRIGGERS, incidents, named, objects, over};
+use super::{TRIGGERS, cores, incidents, named, objects, over};
 use crate::budget_policy::PolicyWorkflow;
 use crate::change_notice::NoticeWorkflow;
 use crate::ctx::Ctx;
@@ -46,6 +46,7 @@ pub(super) async fn run(settings: Settings, ctx: Arc<Ctx>, plans: Plans, ended: 
         let _ = of_notice.try_send(());
     });
 
+    let core_run = cores::run(namespace, Arc::clone(&ctx), objectives.clone(), ended.clone());
     let (incidents, incident_run) = incidents::run(namespace, Arc::clone(&ctx), plans, ended.clone());
     let board = Arc::new(Board::default());
     let rendering = Arc::new(Rendering::new(namespace, settings.links(), settings.rule_labels.clone()));
@@ -93,7 +94,7 @@ pub(super) async fn run(settings: Settings, ctx: Arc<Ctx>, plans: Plans, ended: 
     tokio::select! {
         // In order, so that a simulation goes the same way each time.
         biased;
-        _ = future::join4(objective_run, policy_run, notice_run, incident_run) => {}
+        _ = future::join5(objective_run, policy_run, notice_run, incident_run, core_run) => {}
         () = evaluated => {}
     }
 }

@@ -57,17 +57,27 @@ pub fn note(ground: &Ground) {
 }
 
 /// What is granted in the operator's own namespace.
-const IN_SYSTEM: [&str; 10] = [
+const IN_SYSTEM: [&str; 20] = [
+    "calculationcores.hashinsight.net",
+    "calculationcores/status.hashinsight.net",
     "changenotices.hashinsight.net",
     "changenotices/status.hashinsight.net",
     "configmaps.",
+    "controllerrevisions.apps",
+    "deployments.apps",
     "errorbudgetpolicies.hashinsight.net",
     "errorbudgetpolicies/status.hashinsight.net",
     "events.events.k8s.io",
+    "horizontalpodautoscalers.autoscaling",
+    "httproutes.gateway.networking.k8s.io",
     "incidents.hashinsight.net",
     "incidents/status.hashinsight.net",
     "leases.coordination.k8s.io",
+    "networkpolicies.networking.k8s.io",
+    "poddisruptionbudgets.policy",
+    "pods.",
     "prometheusrules.monitoring.coreos.com",
+    "services.",
 ];
 
 fn place(resource: &str, namespace: &str) -> Place {

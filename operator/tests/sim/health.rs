@@ -183,7 +183,7 @@ fn wide(crds: Vec<Value>) -> Vec<Value> {
 }
 
 /// Plurals of our kinds.
-const OURS: [&str; 7] = [
+const OURS: [&str; 8] = [
     "tenants",
     "tenantplans",
     "tenantsummaries",
@@ -191,6 +191,7 @@ const OURS: [&str; 7] = [
     "errorbudgetpolicies",
     "changenotices",
     "incidents",
+    "calculationcores",
 ];
 
 /// Everything that was ever stored of our kinds while `scenario` played.

@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test that cannot go on says where")]
 #![allow(clippy::disallowed_methods, reason = "tests read files and clocks")]
 
+mod cores;
 mod health;
 mod measured;
 mod scenarios;

@@ -1,5 +1,6 @@
-//! What kube-controller-manager would do, as far as the product meets it:
-//! namespaces that end and objects whose owner is gone, one step at a time, so
+//! What the cluster's own controllers would do, as far as the product meets it:
+//! namespaces that end, objects whose owner is gone, pods of deployments, and
+//! gateways that take routes, one step at a time, so
 //! that a test may look between; and quotas' figures, at once, so that what a
 //! run writes does not hang on who was faster.
 
@@ -10,7 +11,7 @@ use super::store::{Key, Store};
 impl Store {
     /// Does one thing that is due. Returns whether there was one.
     pub(super) fn control(&mut self) -> bool {
-        self.end_namespace() || self.collect_garbage()
+        self.end_namespace() || self.collect_garbage() || self.run_deployment() || self.take_route()
     }
 
     /// A namespace that ends is emptied, object by object, then let go.
@@ -81,6 +82,79 @@ impl Store {
             }
             self.commit(key.clone(), Some(marked));
         }
+    }
+
+    /// A deployment gets a pod more, or one less. What its image is called says
+    /// how its pods fare: `never` becomes ready.
+    fn run_deployment(&mut self) -> bool {
+        let (Some(deployments), Some(pods)) = (self.place_of("apps", "deployments"), self.place_of("", "pods")) else {
+            return false;
+        };
+        let all: Vec<(Key, Value)> =
+            self.objects.iter().filter(|(key, _)| key.0 == deployments).map(|(k, o)| (k.clone(), o.clone())).collect();
+        for (key, deployment) in all {
+            let uid = &deployment["metadata"]["uid"];
+            let own: Vec<Key> = self
+                .objects
+                .iter()
+                .filter(|(pod, object)| pod.0 == pods && object["metadata"]["ownerReferences"][0]["uid"] == *uid)
+                .map(|(pod, _)| pod.clone())
+                .collect();
+            let wanted = deployment["spec"]["replicas"].as_u64().unwrap_or(1);
+            if own.len() as u64 > wanted {
+                own.last().cloned().into_iter().for_each(|last| self.remove(&last));
+                return true;
+            }
+            if (own.len() as u64) < wanted {
+                let free = (0..).map(|n| (pods, key.1.clone(), format!("{}-{n}", key.2)));
+                let name = free.into_iter().find(|name| !own.contains(name)).unwrap_or_else(|| key.clone());
+                let pod = self.pod(&deployment, &name);
+                self.commit(name, Some(pod));
+                return true;
+            }
+        }
+        false
+    }
+
+    fn pod(&mut self, deployment: &Value, (_, namespace, name): &Key) -> Value {
+        let template = &deployment["spec"]["template"];
+        let runs = !template["spec"]["containers"][0]["image"].as_str().unwrap_or_default().contains("never");
+        let waits = json!({"waiting": {"reason": "ImagePullBackOff"}});
+        json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {
+                "name": name, "namespace": namespace, "uid": self.uid(), "generation": 1,
+                "creationTimestamp": deployment["metadata"]["creationTimestamp"],
+                "labels": template["metadata"]["labels"],
+                "ownerReferences": [{"apiVersion": "apps/v1", "kind": "Deployment", "name": deployment["metadata"]["name"],
+                    "uid": deployment["metadata"]["uid"], "controller": true}],
+            },
+            "spec": template["spec"],
+            "status": {
+                "podIP": name,
+                "conditions": [{"type": "Ready", "status": if runs { "True" } else { "False" }}],
+                "containerStatuses": [{"name": "c", "restartCount": 0, "state": if runs { json!({"running": {}}) } else { waits }}],
+            },
+        })
+    }
+
+    /// A gateway called `edge` takes every route that names it, as it is.
+    fn take_route(&mut self) -> bool {
+        let Some(routes) = self.place_of("gateway.networking.k8s.io", "httproutes") else { return false };
+        let due = self.objects.iter().find(|(key, route)| {
+            let seen = &route["status"]["parents"][0]["conditions"][0]["observedGeneration"];
+            key.0 == routes
+                && route["spec"]["parentRefs"][0]["name"] == "edge"
+                && *seen != route["metadata"]["generation"]
+        });
+        let Some((key, route)) = due.map(|(key, route)| (key.clone(), route.clone())) else { return false };
+        let mut taken = route;
+        let generation = taken["metadata"]["generation"].clone();
+        let conditions = ["Accepted", "ResolvedRefs"]
+            .map(|type_| json!({"type": type_, "status": "True", "observedGeneration": generation}));
+        taken["status"] = json!({"parents": [{"parentRef": {"name": "edge"}, "conditions": conditions}]});
+        self.commit(key, Some(taken));
+        true
     }
 
     /// A quota tells what it allows and what is used; of use, pods alone are

@@ -55,15 +55,21 @@ impl Kind {
 
 /// Kinds of Kubernetes itself: (group, version, kind, plural, namespaced,
 /// status, generation).
-const BUILT_IN: [(&str, &str, &str, &str, bool, bool, bool); 13] = [
+const BUILT_IN: [(&str, &str, &str, &str, bool, bool, bool); 19] = [
     ("", "v1", "Namespace", "namespaces", false, true, false),
     ("", "v1", "Node", "nodes", false, true, false),
     ("", "v1", "Pod", "pods", true, true, true),
+    ("", "v1", "Service", "services", true, true, false),
     ("", "v1", "ConfigMap", "configmaps", true, false, false),
     ("", "v1", "ServiceAccount", "serviceaccounts", true, false, false),
     ("", "v1", "ResourceQuota", "resourcequotas", true, true, false),
     ("", "v1", "LimitRange", "limitranges", true, false, false),
     ("networking.k8s.io", "v1", "NetworkPolicy", "networkpolicies", true, false, true),
+    ("apps", "v1", "Deployment", "deployments", true, true, true),
+    ("apps", "v1", "ControllerRevision", "controllerrevisions", true, false, false),
+    ("autoscaling", "v2", "HorizontalPodAutoscaler", "horizontalpodautoscalers", true, true, false),
+    ("policy", "v1", "PodDisruptionBudget", "poddisruptionbudgets", true, true, true),
+    ("gateway.networking.k8s.io", "v1", "HTTPRoute", "httproutes", true, true, true),
     ("rbac.authorization.k8s.io", "v1", "RoleBinding", "rolebindings", true, false, false),
     ("rbac.authorization.k8s.io", "v1", "ClusterRole", "clusterroles", false, false, false),
     ("events.k8s.io", "v1", "Event", "events", true, false, false),

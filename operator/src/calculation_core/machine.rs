@@ -1,0 +1,326 @@
+//! Where a rollout goes next: a total function of what is on record, what is
+//! seen and the time. It looks at no clock, makes no call, and every move is one
+//! row here.
+
+use std::time::Duration;
+
+use hashinsight_crds::calculation_core::{
+    Canary, CanaryVerdict, OnNoData, Quarantined, RollbackReason, RolloutState, Version,
+};
+use hashinsight_crds::{CalculationCoreStatus, Time};
+use hashinsight_gates::canary::Verdict;
+use jiff::Timestamp;
+
+use super::seen::{Golden, Seen};
+use super::traffic::{CONTROL, intent, needed, stands};
+use super::valid::ValidCore;
+
+/// Quarantined revisions that are kept.
+const QUARANTINE: usize = 20;
+/// Starts of its containers after which a canary counts as unavailable.
+const RESTARTS: u64 = 3;
+/// How long a canary that goes may still be asked, at most.
+pub const DRAIN: Duration = Duration::from_secs(60);
+
+/// A move to be put on record before anything is done.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Move {
+    /// What is on record then; conditions are said elsewhere.
+    pub status: CalculationCoreStatus,
+    /// What happened, in a sentence.
+    pub note: String,
+}
+
+/// The next move; `None` to stay.
+pub fn step(core: &ValidCore, seen: &Seen, now: Timestamp) -> Option<Move> {
+    let now = Time(Timestamp::from_second(now.as_second()).unwrap_or(now));
+    let Some(state) = &core.status.state else { return begin(core, seen, &now) };
+    match state {
+        RolloutState::Promoted { .. } | RolloutState::RolledBack { .. } => begin(core, seen, &now),
+        RolloutState::RollingBack { since, reason, drained_at } => {
+            back(core, seen, &now, (since, *reason, drained_at.as_ref()))
+        }
+        RolloutState::Pending { .. }
+        | RolloutState::Verifying { .. }
+        | RolloutState::Shifting { .. }
+        | RolloutState::Soaking { .. }
+        | RolloutState::Promoting { .. }
+        | RolloutState::Watching { .. } => match fault(core, seen, &now, state) {
+            Some((reason, note)) => Some(roll_back(core, &now, reason, note)),
+            None => forward(core, seen, &now, state),
+        },
+    }
+}
+
+/// `state`, with everything else as it is on record.
+fn to(core: &ValidCore, state: RolloutState, note: impl Into<String>) -> Move {
+    let status =
+        CalculationCoreStatus { state: Some(state), sequence: core.status.sequence + 1, ..core.status.clone() };
+    Move { status, note: note.into() }
+}
+
+/// Whether the spec's revision failed before and waits for a person.
+pub fn is_refused(core: &ValidCore) -> bool {
+    let status = &core.status;
+    let tried = matches!(status.state, Some(RolloutState::RolledBack { .. }))
+        && status.canary.as_ref().is_some_and(|canary| canary.revision == core.revision);
+    tried || status.quarantined.iter().any(|quarantined| quarantined.revision == core.revision)
+}
+
+fn begin(core: &ValidCore, seen: &Seen, now: &Time) -> Option<Move> {
+    if core.is_served() {
+        // Back at the stable revision after one that failed: all is as asked.
+        let over = matches!(core.status.state, Some(RolloutState::RolledBack { .. }));
+        return over.then(|| {
+            let mut back = to(core, RolloutState::Promoted { since: now.clone() }, "the spec asks for what serves");
+            (back.status.canary, back.status.pinned_replicas) = (None, None);
+            back
+        });
+    }
+    if is_refused(core) || seen.unusable.is_some() {
+        return None;
+    }
+    let mut first =
+        to(core, RolloutState::Pending { since: now.clone() }, format!("revision {} begins its way", core.revision));
+    let stable = core.status.stable.as_ref();
+    first.status.pinned_replicas = stable.and_then(|stable| seen.replicas(&stable.revision));
+    first.status.canary =
+        Some(Canary { revision: core.revision.clone(), image: core.content.image.clone(), ..Canary::default() });
+    Some(first)
+}
+
+/// What takes the canary back, whatever state it is in.
+fn fault(core: &ValidCore, seen: &Seen, now: &Time, state: &RolloutState) -> Option<(RollbackReason, String)> {
+    let canary = core.status.canary.as_ref()?;
+    if canary.revision != core.revision {
+        let reason = if core.is_served() { RollbackReason::Reverted } else { RollbackReason::Superseded };
+        return Some((reason, reason.told().to_owned()));
+    }
+    if let Golden::Differs(why) = &seen.golden {
+        return Some((RollbackReason::GoldenSamplesDiffer, why.clone()));
+    }
+    if canary.weight_percent > 0 {
+        if let Some(judged) = seen.judged.as_ref().filter(|judged| judged.verdict() == Verdict::Fail) {
+            let note = format!("{} of {} requests were bad", judged.bad, judged.requests);
+            return Some((RollbackReason::ObjectivesBroken, note));
+        }
+        if is_asked(state)
+            && let Some(note) = unavailable(core, seen, &canary.revision)
+        {
+            return Some((RollbackReason::CanaryUnavailable, note));
+        }
+    }
+    late(core, seen, now, state)
+}
+
+/// Whether customers surely ask the canary in this state.
+const fn is_asked(state: &RolloutState) -> bool {
+    matches!(state, RolloutState::Soaking { .. } | RolloutState::Watching { .. } | RolloutState::Promoting { .. })
+}
+
+fn unavailable(core: &ValidCore, seen: &Seen, canary: &str) -> Option<String> {
+    let stable = core.status.stable.as_ref()?;
+    // When the stable revision has no pod either, the cause is shared.
+    if seen.ready(canary) == 0 && seen.ready(&stable.revision) > 0 {
+        return Some("none of its pods takes requests".to_owned());
+    }
+    let restarts: u64 = seen.pods().filter(|pod| pod.revision == canary).map(|pod| pod.restarts).sum();
+    (restarts >= RESTARTS).then(|| format!("its containers began anew {restarts} times"))
+}
+
+/// How long a state may take; `None` where time alone ends it or none does.
+const fn limit(core: &ValidCore, state: &RolloutState) -> Option<Duration> {
+    match state {
+        RolloutState::Pending { .. }
+        | RolloutState::Verifying { .. }
+        | RolloutState::Shifting { .. }
+        | RolloutState::Promoting { .. } => Some(core.rollout.progress),
+        RolloutState::Soaking { .. }
+        | RolloutState::Watching { .. }
+        | RolloutState::Promoted { .. }
+        | RolloutState::RollingBack { .. }
+        | RolloutState::RolledBack { .. } => None,
+    }
+}
+
+fn late(core: &ValidCore, seen: &Seen, now: &Time, state: &RolloutState) -> Option<(RollbackReason, String)> {
+    if let Some(limit) = limit(core, state)
+        && has_passed(state.since(), limit, now)
+    {
+        let held = stands(core, seen, &intent(core, seen)).err();
+        let route = core.route.is_some() && held.is_some() && has_pods(core, seen);
+        let note = waits_for(core, seen).unwrap_or_else(|| RollbackReason::ProgressDeadlineExceeded.told().to_owned());
+        let reason = if route { RollbackReason::RouteRefused } else { RollbackReason::ProgressDeadlineExceeded };
+        return Some((reason, note));
+    }
+    let without = seen.judged.as_ref().and_then(|judged| judged.without_data_since)?;
+    let over = core.rollout.on_no_data == OnNoData::Rollback
+        && matches!(state, RolloutState::Soaking { .. })
+        && has_passed(&Time(without), core.rollout.no_data, now);
+    over.then(|| (RollbackReason::NoDataDeadlineExceeded, format!("no data since {without}")))
+}
+
+fn has_passed(since: &Time, wait: Duration, now: &Time) -> bool {
+    Duration::try_from(now.0.duration_since(since.0)).is_ok_and(|passed| passed >= wait)
+}
+
+fn has_pods(core: &ValidCore, seen: &Seen) -> bool {
+    core.status.canary.as_ref().is_some_and(|canary| seen.ready(&canary.revision) >= needed(core, seen))
+}
+
+/// What the canary waits for, in words.
+pub fn waits_for(core: &ValidCore, seen: &Seen) -> Option<String> {
+    let canary = core.status.canary.as_ref()?;
+    if !has_pods(core, seen) {
+        let (ready, needed) = (seen.ready(&canary.revision), needed(core, seen));
+        let why = seen.pods().filter(|pod| pod.revision == canary.revision).find_map(|pod| pod.waiting);
+        let why = why.map_or(String::new(), |why| format!(": {why}"));
+        return Some(format!("{ready} of {needed} pods are ready{why}"));
+    }
+    if let Golden::Waits(why) = &seen.golden {
+        return Some(format!("a pod does not answer for the golden samples: {why}"));
+    }
+    stands(core, seen, &intent(core, seen)).err()
+}
+
+fn forward(core: &ValidCore, seen: &Seen, now: &Time, state: &RolloutState) -> Option<Move> {
+    let since = now.clone();
+    match state {
+        RolloutState::Pending { .. } => {
+            has_pods(core, seen).then(|| to(core, RolloutState::Verifying { since }, "its pods are ready"))
+        }
+        RolloutState::Verifying { .. } => {
+            let exact = has_pods(core, seen) && (!core.rollout.golden || seen.golden == Golden::Exact);
+            exact.then(|| shift(core, now, 1, "every golden sample came out exactly"))
+        }
+        RolloutState::Shifting { step, .. } => {
+            let stands = has_pods(core, seen) && stands(core, seen, &intent(core, seen)).is_ok();
+            let weight = core.status.canary.as_ref().map_or(0, |canary| canary.weight_percent);
+            let reached = intent(core, seen).weight == weight;
+            (stands && reached).then(|| {
+                let note = format!("{weight} % of traffic go to it");
+                to(core, RolloutState::Soaking { since, step: *step }, note)
+            })
+        }
+        RolloutState::Soaking { step, .. } => {
+            passed(core, seen, now, *step).then(|| shift(core, now, step + 1, "its requests were counted and are good"))
+        }
+        RolloutState::Promoting { .. } => {
+            let intent = intent(core, seen);
+            let weight = core.status.canary.as_ref().map_or(0, |canary| canary.weight_percent);
+            let done = has_pods(core, seen) && intent.weight == weight && stands(core, seen, &intent).is_ok();
+            done.then(|| {
+                if core.status.stable.is_some() && !core.rollout.watch.is_zero() {
+                    to(core, RolloutState::Watching { since }, "it serves; the version before stays as a control")
+                } else {
+                    promoted(core, now)
+                }
+            })
+        }
+        RolloutState::Watching { since: watched } => {
+            has_passed(watched, core.rollout.watch, now).then(|| promoted(core, now))
+        }
+        RolloutState::Promoted { .. } | RolloutState::RollingBack { .. } | RolloutState::RolledBack { .. } => None,
+    }
+}
+
+/// To the step of that number, or beyond the last.
+fn shift(core: &ValidCore, now: &Time, number: i32, note: &str) -> Move {
+    let step = usize::try_from(number - 1).ok().and_then(|at| core.rollout.steps.get(at));
+    let since = now.clone();
+    // Nobody to share with, or nobody left to ask.
+    let (state, weight) = match step.filter(|_| core.status.stable.is_some()) {
+        Some(step) => (RolloutState::Shifting { since, step: number }, step.weight_percent),
+        None if core.status.stable.is_none() || core.rollout.watch.is_zero() => {
+            (RolloutState::Promoting { since }, 100)
+        }
+        None => (RolloutState::Promoting { since }, 100 - CONTROL),
+    };
+    let mut next = to(core, state, note);
+    if let Some(canary) = &mut next.status.canary {
+        canary.weight_percent = weight;
+        canary.counted_since.get_or_insert_with(|| now.clone());
+    }
+    next
+}
+
+fn passed(core: &ValidCore, seen: &Seen, now: &Time, step: i32) -> bool {
+    let held = usize::try_from(step - 1).ok().and_then(|at| core.rollout.steps.get(at));
+    let hold = held.map_or(0, |step| u64::from(step.hold_seconds.unsigned_abs()));
+    if core.rollout.objectives.is_empty() {
+        return core.status.state.as_ref().is_some_and(|s| has_passed(s.since(), Duration::from_secs(hold), now));
+    }
+    let judged = seen.judged.as_ref().filter(|_| seen.unusable.is_none());
+    judged.is_some_and(|judged| judged.verdict() == Verdict::Pass && judged.observed >= hold)
+}
+
+fn promoted(core: &ValidCore, now: &Time) -> Move {
+    let mut next = to(core, RolloutState::Promoted { since: now.clone() }, "it is the stable revision");
+    let canary = next.status.canary.take();
+    next.status.stable = canary.map(|canary| Version { revision: canary.revision, image: canary.image });
+    next.status.pinned_replicas = None;
+    next
+}
+
+fn roll_back(core: &ValidCore, now: &Time, reason: RollbackReason, note: String) -> Move {
+    let state = RolloutState::RollingBack { since: now.clone(), reason, drained_at: None };
+    let mut next = to(core, state, note);
+    if let Some(canary) = &mut next.status.canary {
+        canary.weight_percent = 0;
+        if reason.is_fault() {
+            let held = Quarantined { revision: canary.revision.clone(), reason, at: now.clone() };
+            next.status.quarantined.retain(|other| other.revision != held.revision);
+            next.status.quarantined.insert(0, held);
+            next.status.quarantined.truncate(QUARANTINE);
+        }
+    }
+    next
+}
+
+type Rolling<'a> = (&'a Time, RollbackReason, Option<&'a Time>);
+
+/// Traffic first, then what is under way, then the pods.
+fn back(core: &ValidCore, seen: &Seen, now: &Time, (since, reason, drained): Rolling<'_>) -> Option<Move> {
+    let canary = core.status.canary.as_ref()?;
+    if drained.is_none() {
+        let intent = intent(core, seen);
+        let gone = intent.weight == 0 && stands(core, seen, &intent).is_ok();
+        let nobody = core.status.stable.is_none();
+        let over = seen.quiet || has_passed(since, DRAIN, now);
+        return ((gone || nobody) && over).then(|| {
+            let state = RolloutState::RollingBack { since: since.clone(), reason, drained_at: Some(now.clone()) };
+            to(core, state, "no request reaches it any more")
+        });
+    }
+    let there = seen.pods().any(|pod| pod.revision == canary.revision);
+    if there || seen.replicas(&canary.revision).is_some_and(|pods| pods > 0) {
+        return None;
+    }
+    let since = now.clone();
+    if matches!(reason, RollbackReason::Superseded | RollbackReason::Reverted) {
+        let mut over = to(core, RolloutState::Promoted { since }, "the stable revision serves alone again");
+        (over.status.canary, over.status.pinned_replicas) = (None, None);
+        if over.status.stable.is_none() {
+            over.status.state = None;
+        }
+        return Some(over);
+    }
+    let mut over = to(core, RolloutState::RolledBack { since, reason }, reason.told());
+    over.status.pinned_replicas = None;
+    Some(over)
+}
+
+/// What of the verdict is on record: refreshed with every move, and when the
+/// verdict is another.
+pub fn told_verdict(seen: &Seen, canary: &mut Canary) {
+    let Some(judged) = &seen.judged else { return };
+    canary.verdict = Some(match judged.verdict() {
+        Verdict::Pass => CanaryVerdict::Pass,
+        Verdict::NeedMore => CanaryVerdict::NeedMore,
+        Verdict::NoData => CanaryVerdict::NoData,
+        Verdict::Error => CanaryVerdict::Error,
+        Verdict::Fail => CanaryVerdict::Fail,
+    });
+    canary.requests = i64::try_from(judged.requests).unwrap_or(i64::MAX);
+    canary.bad_requests = i64::try_from(judged.bad).unwrap_or(i64::MAX);
+}

@@ -1,0 +1,337 @@
+//! CalculationCores: a version of the service takes the place of the one
+//! before, in steps that counted requests must pass, and is taken back when they
+//! do not.
+//!
+//! What is on record in status says everything: the state is written, by
+//! compare-and-swap, before anything is done in it, and what is done is a pure
+//! function of it (`traffic`, `objects`). A run that ends anywhere is taken up
+//! where its record is. This module decides no verdict: `gates::canary` does.
+
+mod analysis;
+mod apply;
+pub mod cache;
+mod drift;
+pub mod machine;
+pub mod objects;
+pub mod pods;
+mod report;
+pub mod seen;
+pub mod traffic;
+pub mod valid;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hashinsight_crds::calculation_core::RolloutState;
+use hashinsight_crds::conditions::{ConditionStatus, READY, STALLED, Stated, settle};
+use hashinsight_crds::{CalculationCore, CalculationCoreStatus, Reason, ServiceLevelObjective};
+use hashinsight_slo::objective::{Objective, Reach};
+use jiff::Timestamp;
+use kube::core::DeserializeGuard;
+use kube::core::error_boundary::InvalidObject;
+use kube::runtime::reflector::Store;
+use kube::{Resource, ResourceExt};
+use serde_json::json;
+use tokio::sync::Mutex;
+use tracing::info;
+
+use self::analysis::{Tracker, usable};
+use self::cache::Cache;
+use self::machine::{Move, step, told_verdict};
+use self::objects::{desired, evidence};
+use self::pods::AskPods;
+use self::seen::{Golden, Judged, Pod, Seen};
+use self::traffic::intent;
+use self::valid::ValidCore;
+use crate::api::{Story, Target};
+use crate::ctx::{Ctx, version_number};
+use crate::driver::{Outcome, Wake, Workflow};
+use crate::error::{Class, Error};
+use crate::kinds::CORES;
+use crate::publish::Publisher;
+
+const PUBLISHER: Publisher = Publisher { kind: &CORES, manager: MANAGER_STATUS, controller: CoreWorkflow::NAME };
+/// Field manager of a core's objects.
+const MANAGER: &str = "hashinsight-core";
+/// Field manager of status.
+const MANAGER_STATUS: &str = "hashinsight-core-status";
+/// Moves in one run: more than any rollout has without waiting.
+const MOVES: usize = 16;
+/// How soon a rollout that waits for pods is looked at again, if nothing wakes
+/// it.
+const SOON: Duration = Duration::from_secs(1);
+/// How long no request may have reached a canary that goes.
+const QUIET: Duration = Duration::from_secs(3);
+
+/// The controller.
+pub struct CoreWorkflow {
+    /// What there is of cores.
+    pub cache: Arc<Cache>,
+    /// All objectives.
+    pub objectives: Store<DeserializeGuard<ServiceLevelObjective>>,
+    /// What is known of each canary; lost and found again with every start.
+    pub memory: Mutex<BTreeMap<String, Memory>>,
+}
+
+/// What is known of a core's canary beyond what is on record.
+#[derive(Default)]
+pub struct Memory {
+    /// Pods whose golden samples came out exactly.
+    exact: BTreeSet<String>,
+    /// Requests its pods had answered, and since when that is all.
+    answered: Option<(u64, Timestamp)>,
+    tracker: Option<Tracker>,
+}
+
+impl CoreWorkflow {
+    /// Reads everything a run goes by. Pods and the metrics system are asked
+    /// only in states that need their word.
+    async fn observe(&self, core: &ValidCore, ctx: &Ctx, now: Timestamp) -> Result<Seen, String> {
+        let mut seen = Seen {
+            objects: self.cache.of(&core.name)?,
+            gateway_served: self.cache.gateway_served(),
+            golden: Golden::NotAsked,
+            quiet: false,
+            judged: None,
+            unusable: None,
+        };
+        let mut all = self.memory.lock().await;
+        let memory = all.entry(core.uid.clone()).or_default();
+        let objectives = self.objectives(core);
+        seen.unusable = objectives.as_ref().err().cloned();
+        let Some(canary) = &core.status.canary else {
+            *memory = Memory::default();
+            return Ok(seen);
+        };
+        let pods: Vec<Pod> =
+            seen.pods().filter(|pod| pod.revision == canary.revision && pod.ready && !pod.ending).collect();
+        match &core.status.state {
+            Some(RolloutState::Verifying { .. } | RolloutState::Shifting { .. } | RolloutState::Promoting { .. })
+                if core.rollout.golden =>
+            {
+                seen.golden = golden(&pods, memory, &*ctx.pods).await
+            }
+            Some(RolloutState::RollingBack { drained_at: None, .. }) => {
+                seen.quiet = is_quiet(&pods, memory, &*ctx.pods, now).await
+            }
+            _ => {}
+        }
+        if let (Ok(objectives), Some(source)) = (&objectives, &ctx.source)
+            && let Some(judged) = judged(core, objectives, &**source, memory, now).await
+        {
+            seen.judged = Some(judged);
+        }
+        Ok(seen)
+    }
+
+    /// The objectives the spec names, as long as each can be counted for one
+    /// revision.
+    fn objectives(&self, core: &ValidCore) -> Result<Vec<Objective>, String> {
+        let all = self.objectives.state();
+        let named = |name: &str| {
+            all.iter().filter_map(|guard| guard.0.as_ref().ok()).find(|objective| {
+                objective.name_any() == name && objective.namespace().as_deref() == Some(&core.namespace)
+            })
+        };
+        let usable_one = |name: &String| {
+            let object = named(name).ok_or_else(|| format!("objective {name}: there is none of that name here"))?;
+            let parsed = Objective::parse(&core.namespace, name, &object.spec, &Reach::Everything);
+            let objective = parsed.map_err(|refused| format!("objective {name}: {refused}"))?;
+            usable(&objective).map(|()| objective)
+        };
+        core.rollout.objectives.iter().map(usable_one).collect()
+    }
+
+    /// Puts a move on record, if nobody did before.
+    async fn record(
+        &self,
+        core: &mut ValidCore,
+        seen: &Seen,
+        mut next: Move,
+        ctx: &Ctx,
+        now: Timestamp,
+    ) -> Result<u32, Error> {
+        let mut writes = 0;
+        if let Some(canary) = &mut next.status.canary
+            && let Some(judged) = &seen.judged
+        {
+            told_verdict(seen, canary);
+            let kept = evidence(core, &canary.revision, &judged.record);
+            writes += apply::put(core, &kept, &self.cache, ctx).await?;
+        }
+        core.status = next.status;
+        core.status.observed_generation = core.generation;
+        core.status.conditions = report::conditions(core, seen, None, now);
+        writes += publish(core, ctx).await?;
+        let state = core.status.state.as_ref();
+        let reason = report::reason_of(core);
+        info!(state = state.map_or("none", RolloutState::name), note = next.note, "moved");
+        let warning = matches!(state, Some(RolloutState::RollingBack { .. } | RolloutState::RolledBack { .. }));
+        let note = format!("{}: {}", report::canary_of(core), next.note);
+        ctx.server.record(Story { about: core.about.clone(), warning, reason: reason.as_str(), note }, now).await?;
+        Ok(writes)
+    }
+}
+
+/// Asks every pod that was not asked yet.
+async fn golden(pods: &[Pod], memory: &mut Memory, ask: &dyn AskPods) -> Golden {
+    for pod in pods.iter().filter(|pod| !memory.exact.contains(&pod.uid)).collect::<Vec<_>>() {
+        let Some(ip) = &pod.ip else { return Golden::Waits(format!("pod {} has no address", pod.name)) };
+        match ask.golden(ip).await {
+            Ok(Ok(samples)) => {
+                info!(pod = pod.name, samples, "every golden sample came out exactly");
+                memory.exact.insert(pod.uid.clone());
+            }
+            Ok(Err(mismatch)) => return Golden::Differs(format!("pod {}: {mismatch}", pod.name)),
+            Err(why) => return Golden::Waits(format!("pod {}: {why}", pod.name)),
+        }
+    }
+    if pods.is_empty() { Golden::NotAsked } else { Golden::Exact }
+}
+
+/// Whether the pods have answered no request for a while, by their own
+/// counters. One that cannot be asked answers nobody.
+async fn is_quiet(pods: &[Pod], memory: &mut Memory, ask: &dyn AskPods, now: Timestamp) -> bool {
+    let mut answered = 0_u64;
+    for ip in pods.iter().filter_map(|pod| pod.ip.as_ref()) {
+        answered = answered.saturating_add(ask.answered(ip).await.unwrap_or(0));
+    }
+    match memory.answered {
+        Some((before, since)) if before == answered => {
+            Duration::try_from(now.duration_since(since)).is_ok_and(|quiet| quiet >= QUIET)
+        }
+        _ => {
+            memory.answered = Some((answered, now));
+            pods.is_empty()
+        }
+    }
+}
+
+/// The verdict on the canary's requests; `None` where none are counted.
+async fn judged(
+    core: &ValidCore,
+    objectives: &[Objective],
+    source: &dyn hashinsight_metrics_source::MetricsQuery,
+    memory: &mut Memory,
+    now: Timestamp,
+) -> Option<Judged> {
+    let canary = core.status.canary.as_ref()?;
+    let (from, stable) = (canary.counted_since.as_ref()?.0, core.status.stable.as_ref()?);
+    let state = core.status.state.as_ref()?;
+    let counts = matches!(
+        state,
+        RolloutState::Shifting { .. }
+            | RolloutState::Soaking { .. }
+            | RolloutState::Promoting { .. }
+            | RolloutState::Watching { .. }
+    );
+    if !counts || objectives.is_empty() {
+        return None;
+    }
+    let (ours, theirs) = (canary.revision.as_str(), stable.revision.as_str());
+    memory.tracker.take_if(|tracker| !tracker.is_of(ours, theirs, objectives, from));
+    let tracker = memory.tracker.get_or_insert_with(|| Tracker::new(ours, theirs, objectives, from));
+    Some(tracker.look(source, objectives, state.since().0, now).await)
+}
+
+/// Writes the whole status if the object is as it was when it was read.
+async fn publish(core: &mut ValidCore, ctx: &Ctx) -> Result<u32, Error> {
+    let target = Target { kind: &CORES, namespace: Some(&core.namespace), name: &core.name };
+    let object = json!({
+        "apiVersion": CORES.api_version(), "kind": CORES.kind,
+        "metadata": {"name": core.name, "namespace": core.namespace, "uid": core.uid, "resourceVersion": core.version},
+        "status": core.status,
+    });
+    let written = ctx.server.apply_status(target, MANAGER_STATUS, &object).await?;
+    core.version = written.metadata.resource_version.clone().unwrap_or_default();
+    ctx.own_writes.wrote(&core.uid, version_number(Some(&core.version)));
+    ctx.metrics.status_writes.with_label_values(&[CoreWorkflow::NAME]).inc();
+    Ok(1)
+}
+
+/// When the core wants to be looked at again.
+fn wake(core: &ValidCore) -> Wake {
+    match &core.status.state {
+        None | Some(RolloutState::Promoted { .. } | RolloutState::RolledBack { .. }) => Wake::OnChange,
+        Some(RolloutState::Soaking { .. } | RolloutState::Watching { .. }) => {
+            Wake::Within(Duration::from_secs(analysis::LOOK))
+        }
+        Some(_) => Wake::Within(SOON),
+    }
+}
+
+/// The status of a spec that cannot be worked on: what serves goes on.
+fn refused(core: &CalculationCore, why: &valid::Refused, now: Timestamp) -> CalculationCoreStatus {
+    let before = core.status.clone().unwrap_or_default();
+    let stated = [(READY, ConditionStatus::False), (STALLED, ConditionStatus::True)].map(|(type_, status)| Stated {
+        type_,
+        status,
+        reason: Reason::SpecRefused,
+        message: why.to_string(),
+    });
+    let generation = core.metadata.generation.unwrap_or_default();
+    let conditions = settle(stated.to_vec(), &before.conditions, generation, now);
+    CalculationCoreStatus { observed_generation: generation, conditions, ..before }
+}
+
+impl Workflow for CoreWorkflow {
+    type Object = CalculationCore;
+    const NAME: &'static str = "calculationcore";
+
+    async fn reconcile(&self, object: &CalculationCore, ctx: &Ctx) -> Result<Outcome, Error> {
+        let now = ctx.clock.now();
+        let mut outcome = Outcome { wake: Wake::OnChange, trouble: None, writes: 0 };
+        if object.metadata.deletion_timestamp.is_some() {
+            // What it owns is collected with it.
+            return Ok(outcome);
+        }
+        let mut core = match ValidCore::parse(object) {
+            Ok(core) => core,
+            Err(why) => {
+                let status = refused(object, &why, now);
+                if object.status.as_ref() != Some(&status) {
+                    outcome.writes += PUBLISHER.publish(object.meta(), &status, ctx).await?;
+                }
+                return Ok(outcome);
+            }
+        };
+        let before = core.status.clone();
+        let mut seen = self.observe(&core, ctx, now).await;
+        for _ in 0..MOVES {
+            let Some(next) = seen.as_ref().ok().and_then(|seen| step(&core, seen, now)) else { break };
+            if let Ok(seen) = &seen {
+                outcome.writes += self.record(&mut core, seen, next, ctx, now).await?;
+            }
+            seen = self.observe(&core, ctx, now).await;
+        }
+        let failure = match &seen {
+            Ok(seen) => {
+                let applied = apply::all(&core, &desired(&core, seen, &intent(&core, seen)), &self.cache, ctx).await;
+                outcome.writes += applied.writes;
+                outcome.trouble = applied.failure.as_ref().map(|(_, class)| *class);
+                applied.failure
+            }
+            Err(missing) => {
+                outcome.trouble = Some(Class::Forbidden);
+                Some((missing.clone(), Class::Forbidden))
+            }
+        };
+        let told = report::status(&core, seen.as_ref().ok(), failure.as_ref(), now);
+        if told != before && told != core.status {
+            core.status = told;
+            outcome.writes += publish(&mut core, ctx).await?;
+        }
+        outcome.wake = wake(&core);
+        Ok(outcome)
+    }
+
+    async fn reconcile_unreadable(&self, invalid: &InvalidObject, ctx: &Ctx) -> Result<Outcome, Error> {
+        let status = |observed_generation, conditions| CalculationCoreStatus {
+            observed_generation,
+            conditions,
+            ..Default::default()
+        };
+        PUBLISHER.unreadable(invalid, ctx, status).await
+    }
+}

@@ -1,0 +1,70 @@
+//! Wires calculation cores: their watch, those of what they are made of, and
+//! their controller.
+
+use std::sync::Arc;
+
+use futures::future::{self, FutureExt};
+use futures::stream::{self, StreamExt};
+use hashinsight_crds::{CalculationCore, ServiceLevelObjective};
+use kube::ResourceExt;
+use kube::api::Api;
+use kube::core::DeserializeGuard;
+use kube::runtime::reflector::{self, ObjectRef, Store};
+use tokio::sync::{Mutex, mpsc, watch};
+
+use super::{TRIGGERS, objects, over};
+use crate::calculation_core::CoreWorkflow;
+use crate::calculation_core::cache::{Cache, follow_kind};
+use crate::calculation_core::objects::KINDS;
+use crate::ctx::Ctx;
+use crate::driver;
+use crate::kinds::{CORES, PODS};
+
+type Cores = Store<DeserializeGuard<CalculationCore>>;
+
+/// Runs until `ended` turns true.
+pub(super) async fn run(
+    namespace: &str,
+    ctx: Arc<Ctx>,
+    objectives: Store<DeserializeGuard<ServiceLevelObjective>>,
+    ended: watch::Receiver<bool>,
+) {
+    let (cores, writer) = reflector::store();
+    let own = Api::namespaced(ctx.server.client(), namespace);
+    let watched = objects(own, writer, &CORES, Arc::clone(&ctx), |_| ());
+    let (wake, woken) = mpsc::channel::<(String, String)>(TRIGGERS);
+    let cache = Arc::new(Cache::default());
+    let feeds = KINDS.into_iter().chain([&PODS]).map(|kind| {
+        follow_kind(kind, namespace.to_owned(), Arc::clone(&cache), Arc::clone(&ctx), wake.clone()).boxed()
+    });
+    let workflow = CoreWorkflow { cache: Arc::clone(&cache), objectives: objectives.clone(), memory: Mutex::default() };
+    let controlled = async {
+        // Before everything was listed, what is there might look missing.
+        cache.settled().await;
+        let _ = objectives.wait_until_ready().await;
+        driver::run(workflow, Arc::clone(&ctx), 1, watched, cores.clone(), named(woken, cores), over(ended)).await;
+    };
+    tokio::select! {
+        // In order, so that a simulation goes the same way each time.
+        biased;
+        () = controlled => {}
+        _ = future::join_all(feeds) => {}
+    }
+}
+
+/// References of the cores that are named; of all for one without a name.
+fn named(
+    names: mpsc::Receiver<(String, String)>,
+    cores: Cores,
+) -> impl futures::Stream<Item = ObjectRef<DeserializeGuard<CalculationCore>>> + Send + 'static {
+    stream::unfold(names, |mut names| async { Some((names.recv().await?, names)) }).flat_map(
+        move |(namespace, name)| {
+            let one = |name: &str| ObjectRef::new(name).within(&namespace);
+            let all = match name.as_str() {
+                "" => cores.state().iter().map(|core| one(&core.name_any())).collect(),
+                name => vec![one(name)],
+            };
+            stream::iter(all)
+        },
+    )
+}

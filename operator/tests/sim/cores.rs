@@ -1,0 +1,427 @@
+//! Rollouts of the calculation core in the simulation: whole ones and ones that
+//! are taken back, crashed at every write. Pods are the fake cluster's; what they
+//! answer and what is counted of them is simulated, by what their image is called.
+
+use std::cell::Cell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use clap::Parser;
+use futures::FutureExt;
+use futures::future::BoxFuture;
+use hashinsight_metrics_source::{Failure, Firing, MetricsQuery, Sample};
+use hashinsight_mining::golden::Mismatch;
+use hashinsight_operator::calculation_core::pods::AskPods;
+use hashinsight_operator::ctx::Clock;
+use hashinsight_operator::run::{context, lead};
+use hashinsight_operator::settings::Settings;
+use jiff::Timestamp;
+use kube::Client;
+use serde_json::{Value, json};
+use testkit::fake::{FakeServer, Fault, Verb};
+use testkit::sim::{Outcome, Position, Scenario, SimClock, run};
+
+use crate::measured::OBJECTIVES;
+use crate::scenarios::crds;
+
+const CORES: &str = "hashinsight.net/v1alpha1/hashinsight-system:calculationcores";
+const CORE: &str = "calculationcores hashinsight-system/core";
+const ROUTE: &str = "httproutes hashinsight-system/core";
+const GATEWAY: &str = "apiextensions.k8s.io/v1/customresourcedefinitions";
+const DIGEST: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+
+thread_local! {
+    static AWAY: Cell<bool> = const { Cell::new(false) };
+    static SERVER: std::cell::RefCell<Option<FakeServer>> = const { std::cell::RefCell::new(None) };
+}
+
+/// The image of a revision's pods, as the cluster has it.
+fn image_of(revision: &str) -> String {
+    SERVER.with_borrow(|server| {
+        let objects = server.as_ref().map(FakeServer::objects).unwrap_or_default();
+        let deployment = objects.get(&format!("deployments hashinsight-system/core-{revision}"));
+        deployment.map_or(String::new(), |d| d["spec"]["template"]["spec"]["containers"][0]["image"].to_string())
+    })
+}
+
+/// Ten requests a second of each revision; of an image called `failing` one in
+/// five is bad.
+struct Counters(SimClock);
+
+impl Counters {
+    fn samples(query: &str, at: i64) -> Vec<Sample> {
+        let named = query.split("revision=~\"").nth(1).and_then(|rest| rest.split('"').next()).unwrap_or_default();
+        let of = |revision: &str| {
+            let total = 10 * (at - 1_767_225_600);
+            let value = if query.contains("timestamp(") {
+                at
+            } else if !query.contains("code") {
+                total
+            } else if image_of(revision).contains("failing") {
+                total / 5
+            } else {
+                0
+            };
+            let labels = BTreeMap::from([("revision", revision), ("instance", revision)]);
+            #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+            Sample {
+                labels: Arc::new(labels.into_iter().map(|(k, v)| (k.to_owned(), v.to_owned())).collect()),
+                at,
+                value: value as f64,
+            }
+        };
+        named.split('|').filter(|revision| !revision.is_empty()).map(of).collect()
+    }
+}
+
+impl MetricsQuery for Counters {
+    fn instant<'a>(&'a self, _: &'a str, _: Timestamp) -> BoxFuture<'a, Result<Vec<Sample>, Failure>> {
+        async { Ok(Vec::new()) }.boxed()
+    }
+
+    fn range<'a>(
+        &'a self,
+        query: &'a str,
+        from: Timestamp,
+        to: Timestamp,
+        step: u64,
+    ) -> BoxFuture<'a, Result<Vec<Sample>, Failure>> {
+        let times = (from.as_second()..=to.as_second()).step_by(usize::try_from(step).unwrap());
+        async move {
+            assert!(to <= self.0.now(), "the future is asked for");
+            if AWAY.get() {
+                return Err(Failure::Unreachable("connection refused".into()));
+            }
+            Ok(times.flat_map(|at| Self::samples(query, at)).collect())
+        }
+        .boxed()
+    }
+
+    fn firing(&self) -> BoxFuture<'_, Result<Vec<Firing>, Failure>> {
+        async { Ok(Vec::new()) }.boxed()
+    }
+
+    fn retention(&self) -> BoxFuture<'_, Result<Option<u64>, Failure>> {
+        async { Ok(None) }.boxed()
+    }
+}
+
+/// Pods whose image is called `rounding` compute a figure wrongly. Addresses are
+/// names: core-REVISION-NUMBER.
+struct Pods;
+
+impl AskPods for Pods {
+    fn golden<'a>(&'a self, address: &'a str) -> BoxFuture<'a, Result<Result<usize, Mismatch>, String>> {
+        let revision = address.split('-').nth(1).unwrap_or_default();
+        let wrong = image_of(revision).contains("rounding");
+        let mismatch =
+            || Mismatch::Figure { case: "S9".into(), column: "sat_per_day", found: "1".into(), wanted: "2".into() };
+        async move { Ok(if wrong { Err(mismatch()) } else { Ok(20) }) }.boxed()
+    }
+
+    fn answered<'a>(&'a self, _: &'a str) -> BoxFuture<'a, Result<u64, String>> {
+        async { Ok(7) }.boxed()
+    }
+}
+
+pub fn start(client: Client, clock: SimClock) -> std::pin::Pin<Box<dyn Future<Output = ()>>> {
+    Box::pin(async move {
+        loop {
+            let settings = Settings::parse_from(["operator", "--identity", "sim"]);
+            let time = clock.clone();
+            let ctx = context(&settings, client.clone(), Clock::simulated(move || time.now())).unwrap();
+            let mut ctx = Arc::into_inner(ctx).unwrap();
+            ctx.source = Some(Arc::new(Counters(clock.clone())));
+            ctx.pods = Arc::new(Pods);
+            let stop = std::future::pending::<()>().shared();
+            let _ = Box::pin(lead(settings, Arc::new(ctx), stop)).await;
+            tokio::time::sleep(std::time::Duration::from_secs(1)).await;
+        }
+    })
+}
+
+fn bare(server: &FakeServer) {
+    AWAY.set(false);
+    SERVER.set(Some(server.clone()));
+    server.must(Verb::Create, "v1/namespaces", &json!({"metadata": {"name": "hashinsight-system"}}));
+    let spec = json!({
+        "service": "core", "objectivePercent": "99", "window": {"rollingDays": 1},
+        "indicator": {"events": {"metric": "m", "totalSelector": "job=\"core\"", "badSelector": "job=\"core\",code=\"500\""}},
+    });
+    server.must(Verb::Create, OBJECTIVES, &json!({"metadata": {"name": "availability"}, "spec": spec}));
+}
+
+fn given(server: &FakeServer) {
+    bare(server);
+    server.must(Verb::Create, GATEWAY, &json!({"metadata": {"name": "httproutes.gateway.networking.k8s.io"}}));
+}
+
+fn image(name: &str) -> String {
+    format!("registry.example/{name}@sha256:{DIGEST}")
+}
+
+fn spec(name: &str) -> Value {
+    json!({
+        "image": image(name), "config": {"maxBatchMiners": 1000}, "replicas": {"minimum": 2, "maximum": 4, "targetCpuPercent": 60},
+        "route": {"parentRefs": [{"name": "edge"}]},
+        "rollout": {
+            "steps": [{"weightPercent": 10, "holdSeconds": 15}, {"weightPercent": 50, "holdSeconds": 15}],
+            "progressDeadlineSeconds": 30, "watchSeconds": 15,
+            "analysis": {"objectiveRefs": [{"name": "availability"}], "noDataDeadlineSeconds": 30},
+        },
+    })
+}
+
+fn create(server: &FakeServer) {
+    server.must(Verb::Create, CORES, &json!({"metadata": {"name": "core"}, "spec": spec("one")}));
+}
+
+fn change(server: &FakeServer, change: &Value) {
+    server.must(Verb::Merge, &format!("{CORES}/core"), &json!({"spec": change}));
+}
+
+fn release(server: &FakeServer, name: &str) {
+    change(server, &json!({"image": image(name)}));
+}
+
+fn core(server: &FakeServer) -> Value {
+    server.objects().get(CORE).cloned().unwrap_or_default()
+}
+
+/// The core says so, that image serves alone, and nothing is left of others.
+fn serves(server: &FakeServer, name: &str, ready: &str, reason: &str) -> Result<(), String> {
+    let (core, objects) = (core(server), server.objects());
+    let conditions = core["status"]["conditions"].as_array().cloned().unwrap_or_default();
+    let said = conditions.iter().find(|condition| condition["type"] == "Ready").cloned().unwrap_or_default();
+    if said["status"] != ready || said["reason"] != reason {
+        return Err(format!("Ready: {said}; {}", core["status"]));
+    }
+    let stable = &core["status"]["stable"];
+    if stable["image"] != image(name) {
+        return Err(format!("stable {stable}"));
+    }
+    let alone = format!("core-{}", stable["revision"].as_str().unwrap_or_default());
+    let of = |plural: &str| -> Vec<String> {
+        let mine = objects.keys().filter_map(|key| key.strip_prefix(&format!("{plural} hashinsight-system/")));
+        mine.map(str::to_owned).collect()
+    };
+    if of("deployments") != [alone.clone()] {
+        return Err(format!("deployments {:?}, not {alone} alone", of("deployments")));
+    }
+    if let Some(route) = objects.get(ROUTE) {
+        let backends = route["spec"]["rules"][0]["backendRefs"].as_array().cloned().unwrap_or_default();
+        if backends.len() != 1 || backends[0]["name"] != alone.as_str() {
+            return Err(format!("backends {backends:?}"));
+        }
+    }
+    let pods = of("pods").len();
+    if pods < 2 { Err(format!("{pods} pods")) } else { safe(server) }
+}
+
+/// What must hold all along: no traffic before the golden samples, none more
+/// after a rollback began, no revision that is promoted twice, and never fewer
+/// pods of the stable revision than there were.
+fn safe(server: &FakeServer) -> Result<(), String> {
+    let (mut state, mut canary, mut shares, mut promoted) =
+        (String::new(), String::new(), BTreeMap::<String, i64>::new(), Vec::new());
+    for commit in server.history() {
+        let status = &commit.object["status"];
+        if commit.plural == "calculationcores" {
+            let now = status["state"].as_object().and_then(|state| state.keys().next().cloned()).unwrap_or_default();
+            canary = status["canary"]["revision"].as_str().unwrap_or_default().to_owned();
+            let stable = status["stable"]["revision"].to_string();
+            if now == "promoted" && promoted.last() != Some(&stable) {
+                promoted.push(stable);
+            }
+            state = now;
+        }
+        if commit.of() == ROUTE {
+            let weights = commit.object["spec"]["rules"][0]["backendRefs"].as_array().cloned().unwrap_or_default();
+            let next: BTreeMap<String, i64> =
+                weights.iter().map(|b| (b["name"].to_string(), b["weight"].as_i64().unwrap_or(0))).collect();
+            let mine = format!("\"core-{canary}\"");
+            let (before, now) = (shares.get(&mine).unwrap_or(&0), next.get(&mine).unwrap_or(&0));
+            if now > before
+                && ["pending", "verifying", "rollingBack", "rolledBack"].contains(&state.as_str())
+                && !canary.is_empty()
+            {
+                return Err(format!("{mine} went from {before} to {now} % in state {state}"));
+            }
+            shares = next;
+        }
+    }
+    let once: std::collections::BTreeSet<&String> = promoted.iter().collect();
+    if once.len() == promoted.len() { Ok(()) } else { Err(format!("promoted twice: {promoted:?}")) }
+}
+
+const SCENARIOS: [Scenario; 12] = [
+    Scenario {
+        name: "first version",
+        given,
+        acts: &[create],
+        holds: |server| serves(server, "one", "True", "CoreServing"),
+    },
+    Scenario {
+        name: "healthy",
+        given,
+        acts: &[create, |server| release(server, "two")],
+        holds: |server| serves(server, "two", "True", "CoreServing"),
+    },
+    Scenario {
+        name: "failing",
+        given,
+        acts: &[create, |server| release(server, "failing")],
+        holds: |server| {
+            let held = &core(server)["status"]["quarantined"][0]["reason"];
+            if held != "ObjectivesBroken" {
+                return Err(format!("{held}"));
+            }
+            serves(server, "one", "False", "RolledBack")
+        },
+    },
+    Scenario {
+        name: "wrong figures",
+        given,
+        acts: &[create, |server| release(server, "rounding")],
+        holds: |server| {
+            let held = &core(server)["status"]["quarantined"][0]["reason"];
+            if held != "GoldenSamplesDiffer" {
+                return Err(format!("{held}"));
+            }
+            serves(server, "one", "False", "RolledBack")
+        },
+    },
+    Scenario {
+        name: "never ready",
+        given,
+        acts: &[create, |server| release(server, "never")],
+        holds: |server| serves(server, "one", "False", "RolledBack"),
+    },
+    Scenario {
+        name: "superseded",
+        given,
+        acts: &[
+            |server| {
+                create(server);
+                change(server, &json!({"rollout": {"progressDeadlineSeconds": 3600}}));
+            },
+            |server| release(server, "never"),
+            |server| release(server, "two"),
+        ],
+        holds: |server| serves(server, "two", "True", "CoreServing"),
+    },
+    Scenario {
+        name: "reverted",
+        given,
+        acts: &[
+            |server| {
+                create(server);
+                change(server, &json!({"rollout": {"progressDeadlineSeconds": 3600}}));
+            },
+            |server| release(server, "never"),
+            |server| release(server, "one"),
+        ],
+        holds: |server| serves(server, "one", "True", "CoreServing"),
+    },
+    Scenario {
+        name: "asked for again",
+        given,
+        acts: &[
+            create,
+            |server| release(server, "failing"),
+            |server| release(server, "one"),
+            |server| release(server, "failing"),
+        ],
+        holds: |server| serves(server, "one", "False", "RolledBack"),
+    },
+    Scenario {
+        name: "no metrics for a while",
+        given,
+        acts: &[
+            create,
+            |server| {
+                AWAY.set(true);
+                release(server, "two");
+            },
+            |_| AWAY.set(false),
+            |_| (),
+        ],
+        holds: |server| serves(server, "two", "True", "CoreServing"),
+    },
+    Scenario {
+        name: "edited by hand",
+        given,
+        acts: &[create, |server| {
+            let revision = core(server)["status"]["stable"]["revision"].as_str().unwrap().to_owned();
+            let refs = json!([{"name": "elsewhere", "port": 80}]);
+            let route = "gateway.networking.k8s.io/v1/hashinsight-system:httproutes/core";
+            server.must(Verb::Merge, route, &json!({"spec": {"rules": [{"backendRefs": refs}]}}));
+            server.must(Verb::Delete, &format!("v1/hashinsight-system:configmaps/core-{revision}"), &Value::Null);
+            let deployment = format!("apps/v1/hashinsight-system:deployments/core-{revision}");
+            server.must(Verb::Merge, &deployment, &json!({"spec": {"replicas": 1}}));
+        }],
+        holds: |server| {
+            let revision = core(server)["status"]["stable"]["revision"].as_str().unwrap().to_owned();
+            if !server.objects().contains_key(&format!("configmaps hashinsight-system/core-{revision}")) {
+                return Err("no settings".to_owned());
+            }
+            serves(server, "one", "True", "CoreServing")
+        },
+    },
+    Scenario {
+        name: "by replicas",
+        given: bare,
+        acts: &[create, |server| release(server, "two")],
+        holds: |server| serves(server, "two", "True", "CoreServing"),
+    },
+    Scenario {
+        name: "by replicas, failing",
+        given: bare,
+        acts: &[create, |server| release(server, "failing")],
+        holds: |server| serves(server, "one", "False", "RolledBack"),
+    },
+];
+
+#[test]
+fn crashed_at_every_write_rollouts_and_rollbacks_end_the_same() {
+    let only = std::env::var("SCENARIO").ok();
+    let chosen: Vec<&Scenario> =
+        SCENARIOS.iter().filter(|scenario| only.as_ref().is_none_or(|only| only == scenario.name)).collect();
+    let runs: usize = std::thread::scope(|threads| {
+        let halves: Vec<_> = (0..2)
+            .map(|half| {
+                let mine: Vec<&Scenario> = chosen.iter().skip(half).step_by(2).copied().collect();
+                threads.spawn(move || mine.into_iter().map(crashed).sum::<usize>())
+            })
+            .collect();
+        halves.into_iter().map(|half| half.join().unwrap()).sum()
+    });
+    localcluster::say(&format!("{runs} runs of rollouts\n"));
+    assert!(runs > 250 || only.is_some(), "{runs} runs");
+}
+
+/// What was done in the settled world; objectives, of which nothing is recorded
+/// here, left out.
+fn restless(outcome: &Outcome) -> Vec<&str> {
+    let all = outcome.restless.iter().map(String::as_str);
+    all.filter(|what| !what.contains("servicelevelobjectives") && !what.contains("slo")).collect()
+}
+
+fn crashed(scenario: &Scenario) -> usize {
+    let reference = run(&crds(), start, scenario, |_, _| Fault::None);
+    assert_eq!(reference.complaint, None, "{}: {:#?}", scenario.name, reference.calls);
+    assert_eq!(restless(&reference), [""; 0], "{}", scenario.name);
+    // All of them with NTH_CRASH=1, which `make campaign` does.
+    let nth = std::env::var("NTH_CRASH").map_or(5, |nth| nth.parse().unwrap());
+    let crashes = (0..reference.calls.len()).flat_map(|call| Position::ALL.map(|position| (call, position)));
+    let mut runs = 1;
+    for (call, position) in crashes.step_by(nth) {
+        runs += 1;
+        let outcome =
+            run(&crds(), start, scenario, move |number, _| if number == call { position.fault() } else { Fault::None });
+        let at = format!("{} crashed at {call} {position:?}", scenario.name);
+        assert_eq!(outcome.complaint, None, "{at}: {:#?}", outcome.calls);
+        assert_eq!(restless(&outcome), [""; 0], "{at}");
+    }
+    runs
+}
