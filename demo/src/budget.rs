@@ -152,8 +152,9 @@ fn defaults(stage: &Stage) -> Result<(), Trouble> {
 /// Cores that have never heard of a market, and no provider to tell them.
 fn cold_caches(stage: &Stage) -> Result<(), Trouble> {
     stage.kubectl(&["scale", "deployment/market-stand-in", "--replicas=0", "-n", NAMESPACE])?;
-    stage.kubectl(&["rollout", "restart", "deployment/core", "-n", NAMESPACE])?;
-    stage.kubectl(&["rollout", "status", "deployment/core", "-n", NAMESPACE, "--timeout=90s"])?;
+    let core = "-lhashinsight.net/core=core";
+    stage.kubectl(&["rollout", "restart", "deployment", core, "-n", NAMESPACE])?;
+    stage.kubectl(&["rollout", "status", "deployment", core, "-n", NAMESPACE, "--timeout=90s"])?;
     Ok(())
 }
 

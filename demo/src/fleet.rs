@@ -15,10 +15,14 @@ use crate::stage::root;
 use crate::{Stage, Trouble};
 
 const NAMESPACE: &str = "hashinsight-system";
+/// Pods of the core.
+const PODS: &str = "hashinsight.net/core=core";
 const MINERS: usize = 5000;
 /// Hashrate and power of the fleet's kinds.
 const KINDS: [(u32, u32); 6] = [(200, 3500), (234, 3510), (186, 3441), (140, 3010), (110, 3250), (95, 3250)];
 const WITHIN: Duration = Duration::from_secs(60);
+/// The revision that serves.
+const REVISION: &str = "jsonpath={.status.stable.revision}";
 
 pub(crate) fn play(stage: &Stage) -> Result<(), Trouble> {
     let folder = root().join("target/demo");
@@ -32,7 +36,7 @@ pub(crate) fn play(stage: &Stage) -> Result<(), Trouble> {
         Ok(Answer { status, text }) => Err(format!("{status} {text}")),
         Err(trouble) => Err(trouble.to_string()),
     };
-    let look = "kubectl -n hashinsight-system logs deployment/core";
+    let look = "kubectl -n hashinsight-system logs -l hashinsight.net/core=core";
     stage.eventually("the core did not answer through the edge", WITHIN, look, wait)?;
     price(&edge, &token)?;
     picture(&edge, &token, &folder)?;
@@ -54,18 +58,16 @@ fn install(stage: &Stage, issuer: &Issuer, folder: &Path) -> Result<(), Trouble>
     say(&format!("   tokens of {NAME}, a test issuer whose key lives as long as this demo\n"));
     let example = root().join("target/dist/calculation-core");
     let path = |path: PathBuf| path.display().to_string();
-    let (keys, core, market) =
-        (path(keys), path(example.join("core.yaml")), path(example.join("market-stand-in.yaml")));
-    // The stand-in's settings come last: they ask it instead of public providers.
-    for file in [&keys, &core, &market] {
+    let (keys, gateway, market) =
+        (path(keys), path(example.join("gateway.yaml")), path(example.join("market-stand-in.yaml")));
+    for file in [&keys, &gateway, &market] {
         stage.kubectl(&["apply", "-n", NAMESPACE, "-f", file])?;
     }
     // What ran before, in an earlier demo, has another issuer's key.
-    stage.ask("kubectl", &["rollout", "restart", "deployment/core", "-n", NAMESPACE])?;
+    stage.ask("kubectl", &["delete", "pods", "-n", NAMESPACE, "-l", PODS, "--wait=false"])?;
     stage.ask("kubectl", &["scale", "deployment/market-stand-in", "--replicas=1", "-n", NAMESPACE])?;
-    for deployment in ["deployment/market-stand-in", "deployment/core"] {
-        stage.kubectl(&["rollout", "status", deployment, "-n", NAMESPACE, "--timeout=90s"])?;
-    }
+    stage.kubectl(&["rollout", "status", "deployment/market-stand-in", "-n", NAMESPACE, "--timeout=90s"])?;
+    stage.kubectl(&["wait", "calculationcore/core", "-n", NAMESPACE, "--for=condition=Ready", "--timeout=120s"])?;
     stage.kubectl(&["wait", "gateway/edge", "-n", NAMESPACE, "--for=condition=Programmed", "--timeout=90s"])?;
     Ok(())
 }
@@ -152,6 +154,7 @@ fn picture(edge: &Edge, token: &str, folder: &Path) -> Result<(), Trouble> {
 
 /// Prometheus has the requests, by code and revision.
 fn counted(stage: &Stage) -> Result<(), Trouble> {
+    let revision = stage.ask("kubectl", &["get", "calculationcore", "core", "-n", NAMESPACE, "-o", REVISION])?;
     let query = "sum%20by%20(code,revision,tenant)(http_requests_total%7Bjob=%22core%22%7D)";
     let path = format!("/api/v1/namespaces/monitoring/services/prometheus:9090/proxy/api/v1/query?query={query}");
     let series =
@@ -159,8 +162,9 @@ fn counted(stage: &Stage) -> Result<(), Trouble> {
             let told = stage.ask("kubectl", &["get", "--raw", &path]).map_err(|trouble| trouble.to_string())?;
             let found: Value = serde_json::from_str(&told).map_err(|error| error.to_string())?;
             let series = found["data"]["result"].as_array().cloned().unwrap_or_default();
-            let is_there =
-                series.iter().any(|one| one["metric"]["tenant"] == "acme" && one["metric"]["revision"] == "example");
+            let is_there = series
+                .iter()
+                .any(|one| one["metric"]["tenant"] == "acme" && one["metric"]["revision"] == revision.as_str());
             if is_there { Ok(series) } else { Err(told) }
         })?;
     say("   what Prometheus has of them:\n");

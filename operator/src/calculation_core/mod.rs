@@ -100,6 +100,10 @@ impl CoreWorkflow {
         let memory = all.entry(core.uid.clone()).or_default();
         let objectives = self.objectives(core);
         seen.unusable = objectives.as_ref().err().cloned();
+        if ctx.source.is_none() && !core.rollout.objectives.is_empty() {
+            seen.unusable =
+                Some("objectives are named, and the operator was started without --prometheus-url".to_owned());
+        }
         let Some(canary) = &core.status.canary else {
             *memory = Memory::default();
             return Ok(seen);
@@ -110,10 +114,10 @@ impl CoreWorkflow {
             Some(RolloutState::Verifying { .. } | RolloutState::Shifting { .. } | RolloutState::Promoting { .. })
                 if core.rollout.golden =>
             {
-                seen.golden = golden(&pods, memory, &*ctx.pods).await
+                seen.golden = golden(&pods, memory, &*ctx.pods).await;
             }
             Some(RolloutState::RollingBack { drained_at: None, .. }) => {
-                seen.quiet = is_quiet(&pods, memory, &*ctx.pods, now).await
+                seen.quiet = is_quiet(&pods, memory, &*ctx.pods, now).await;
             }
             _ => {}
         }

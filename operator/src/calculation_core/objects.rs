@@ -61,10 +61,8 @@ pub fn desired(core: &ValidCore, seen: &Seen, intent: &Intent) -> Desired {
         let Some(content) = seen.content(revision).or(spec) else { continue };
         wanted.extend(of_revision(core, revision, &content, *pods));
     }
-    if intent.stable.is_some() || intent.canary.is_some() {
-        wanted.push(network_policy(core));
-        wanted.push(disruption_budget(core));
-    }
+    wanted.push(network_policy(core));
+    wanted.push(disruption_budget(core));
     wanted.extend(intent.primary.as_ref().and_then(|(revision, least)| autoscaler(core, revision, *least)));
     wanted.extend(service(core, seen, intent));
     wanted.extend(route(core, seen, intent));

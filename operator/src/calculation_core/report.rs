@@ -27,13 +27,12 @@ pub fn status(
             *canary = told;
         }
     }
-    status.conditions = match seen {
-        Some(seen) => conditions(core, seen, failure, now),
-        None => {
-            let unseen = || ("what there is cannot be seen".to_owned(), Class::Transient);
-            let (message, class) = failure.cloned().unwrap_or_else(unseen);
-            settle(progress(failed(message, class)), &core.status.conditions, core.generation, now)
-        }
+    status.conditions = if let Some(seen) = seen {
+        conditions(core, seen, failure, now)
+    } else {
+        let unseen = || ("what there is cannot be seen".to_owned(), Class::Transient);
+        let (message, class) = failure.cloned().unwrap_or_else(unseen);
+        settle(progress(failed(message, class)), &core.status.conditions, core.generation, now)
     };
     status
 }
@@ -93,7 +92,7 @@ fn standing(core: &ValidCore, seen: &Seen, now: Timestamp) -> Said {
     let reason = reason_of(core);
     let waiting = |what: String| {
         let why = waits_for(core, seen).map_or(String::new(), |why| format!("; {why}"));
-        (ConditionStatus::False, reason, format!("{}{why}", what))
+        (ConditionStatus::False, reason, format!("{what}{why}"))
     };
     let revision = canary_of(core);
     let weight = core.status.canary.as_ref().map_or(0, |canary| canary.weight_percent);

@@ -7,6 +7,7 @@
 
 mod admission;
 mod alone;
+mod cores;
 mod deletion;
 mod drift;
 mod health;
@@ -52,6 +53,7 @@ fn main() -> ExitCode {
             alone::killed_again_and_again_it_still_converges,
             alone::in_steady_state_the_operator_calls_for_its_lease_alone,
             alone::a_watch_that_was_refused_at_start_heals,
+            cores::a_core_is_rolled_out_taken_back_and_repaired,
             health::kubectl_wait_agrees_with_the_recorded_verdicts,
             health::flux_sees_a_broken_tenant_and_a_pruned_one_is_retained,
             leadership::one_of_two_leads_and_the_other_takes_over,

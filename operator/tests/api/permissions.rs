@@ -57,7 +57,7 @@ pub fn note(ground: &Ground) {
 }
 
 /// What is granted in the operator's own namespace.
-const IN_SYSTEM: [&str; 20] = [
+const IN_SYSTEM: [&str; 19] = [
     "calculationcores.hashinsight.net",
     "calculationcores/status.hashinsight.net",
     "changenotices.hashinsight.net",
@@ -73,7 +73,6 @@ const IN_SYSTEM: [&str; 20] = [
     "incidents.hashinsight.net",
     "incidents/status.hashinsight.net",
     "leases.coordination.k8s.io",
-    "networkpolicies.networking.k8s.io",
     "poddisruptionbudgets.policy",
     "pods.",
     "prometheusrules.monitoring.coreos.com",

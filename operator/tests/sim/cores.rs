@@ -228,7 +228,7 @@ fn safe(server: &FakeServer) -> Result<(), String> {
         let status = &commit.object["status"];
         if commit.plural == "calculationcores" {
             let now = status["state"].as_object().and_then(|state| state.keys().next().cloned()).unwrap_or_default();
-            canary = status["canary"]["revision"].as_str().unwrap_or_default().to_owned();
+            status["canary"]["revision"].as_str().unwrap_or_default().clone_into(&mut canary);
             let stable = status["stable"]["revision"].to_string();
             if now == "promoted" && promoted.last() != Some(&stable) {
                 promoted.push(stable);
@@ -379,6 +379,33 @@ const SCENARIOS: [Scenario; 12] = [
         given: bare,
         acts: &[create, |server| release(server, "failing")],
         holds: |server| serves(server, "one", "False", "RolledBack"),
+    },
+];
+
+/// What happens only for the record of health.
+pub const PHASES: [Scenario; 5] = [
+    Scenario { name: "healthy", given, acts: SCENARIOS[1].acts, holds: |_| Ok(()) },
+    Scenario { name: "failing", given, acts: SCENARIOS[2].acts, holds: |_| Ok(()) },
+    Scenario { name: "held", given, acts: SCENARIOS[8].acts, holds: |_| Ok(()) },
+    Scenario {
+        name: "an objective that is none",
+        given,
+        acts: &[|server| {
+            let mut spec = spec("one");
+            spec["rollout"]["analysis"]["objectiveRefs"] = json!([{"name": "none"}]);
+            server.must(Verb::Create, CORES, &json!({"metadata": {"name": "core"}, "spec": spec}));
+        }],
+        holds: |_| Ok(()),
+    },
+    Scenario {
+        name: "a setting that is not theirs",
+        given,
+        acts: &[|server| {
+            let mut spec = spec("one");
+            spec["config"]["listen"] = json!("0.0.0.0:1");
+            server.must(Verb::Create, CORES, &json!({"metadata": {"name": "core"}, "spec": spec}));
+        }],
+        holds: |_| Ok(()),
     },
 ];
 

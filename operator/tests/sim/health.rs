@@ -14,6 +14,7 @@ use serde_json::{Value, json};
 use testkit::fake::{FakeServer, Fault, Refusal, Verb};
 use testkit::sim::{Scenario, Start, run_in};
 
+use crate::cores;
 use crate::measured::{self, PHASES};
 use crate::scenarios::{PLANS, SCENARIOS, TENANTS, change, crds, create, delete, given, plan, start};
 
@@ -27,9 +28,13 @@ const TERMINATING: &str = "Terminating";
 /// whose status is of its current spec.
 fn promised(reason: Reason) -> &'static str {
     match reason {
-        Reason::Accepted | Reason::Provisioned | Reason::Suspended | Reason::Evaluated | Reason::IncidentResolved => {
-            CURRENT
-        }
+        Reason::Accepted
+        | Reason::Provisioned
+        | Reason::Suspended
+        | Reason::Evaluated
+        | Reason::IncidentResolved
+        | Reason::CoreServing
+        | Reason::CoreWatched => CURRENT,
         Reason::Provisioning
         | Reason::Suspending
         | Reason::Releasing
@@ -40,7 +45,14 @@ fn promised(reason: Reason) -> &'static str {
         | Reason::SourceUnreachable
         | Reason::SourceRefused
         | Reason::IncidentOpen
-        | Reason::IncidentAcknowledged => IN_PROGRESS,
+        | Reason::IncidentAcknowledged
+        | Reason::CanaryStarting
+        | Reason::CanaryVerifying
+        | Reason::CanaryShifting
+        | Reason::CanarySoaking
+        | Reason::CanaryPromoting
+        | Reason::CanaryRollingBack
+        | Reason::AnalysisHeld => IN_PROGRESS,
         Reason::PlanMissing
         | Reason::NamespaceTaken
         | Reason::RegionChanged
@@ -49,14 +61,16 @@ fn promised(reason: Reason) -> &'static str {
         | Reason::SpecRefused
         | Reason::PolicyMissing
         | Reason::BucketMissing
-        | Reason::SourceNotSet => FAILED,
+        | Reason::SourceNotSet
+        | Reason::RolledBack
+        | Reason::ObjectiveUnusable => FAILED,
         _ => unreachable!("not a reason of any Ready"),
     }
 }
 
 /// Reasons of other conditions than Ready; and of one that passes within the
 /// first evaluation.
-const NOT_OF_READY: [Reason; 13] = [
+const NOT_OF_READY: [Reason; 16] = [
     Reason::RegionServed,
     Reason::RegionUnproven,
     Reason::DataIsFresh,
@@ -70,6 +84,9 @@ const NOT_OF_READY: [Reason; 13] = [
     Reason::Doubtful,
     Reason::PromisesKept,
     Reason::PromiseMissed,
+    Reason::TrafficByWeight,
+    Reason::TrafficByReplicas,
+    Reason::RouteRefused,
 ];
 
 fn ready(object: &Value) -> Option<Reason> {
@@ -211,6 +228,7 @@ fn stored(
 fn recorded() -> BTreeMap<String, Value> {
     let mut all: Vec<Value> = SCENARIOS.iter().flat_map(|s| stored(&crds(), start, s, |_| Fault::None)).collect();
     all.extend(PHASES.iter().flat_map(|s| stored(&crds(), measured::start, s, |_| Fault::None)));
+    all.extend(cores::PHASES.iter().flat_map(|s| stored(&crds(), cores::start, s, |_| Fault::None)));
     let strict = |s: &&Scenario| s.name != "unreadable";
     all.extend(TROUBLES.iter().filter(strict).flat_map(|s| stored(&crds(), start, s, |_| Fault::None)));
     all.extend(TROUBLES.iter().filter(|s| !strict(s)).flat_map(|s| stored(&wide(crds()), start, s, |_| Fault::None)));

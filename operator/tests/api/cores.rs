@@ -1,0 +1,170 @@
+//! Calculation cores on a real API server with kube-controller-manager. There
+//! is no node: the test stands in for the kubelet, which makes pods ready unless
+//! their image says `never`, and for the gateway, which takes every route.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use localcluster::fetch_gateway_kinds;
+use serde_json::{Value, json};
+
+use crate::objectives::until;
+use crate::stage::{SYSTEM, Stage, condition, message};
+
+const DIGEST: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
+const LABEL: &str = "hashinsight.net/core";
+
+fn path(kind: &str, name: &str) -> String {
+    format!("{kind}/{SYSTEM}/{name}")
+}
+
+fn image(name: &str) -> String {
+    format!("registry.example/{name}@sha256:{DIGEST}")
+}
+
+fn core() -> Value {
+    json!({
+        "apiVersion": "hashinsight.net/v1alpha1", "kind": "CalculationCore",
+        "metadata": {"name": "core", "namespace": SYSTEM},
+        "spec": {
+            "image": image("one"), "config": {"maxBatchMiners": 1000},
+            "replicas": {"minimum": 2, "maximum": 4, "targetCpuPercent": 60},
+            "route": {"parentRefs": [{"name": "edge"}], "matches": [{"pathPrefix": "/v1"}]},
+            "rollout": {
+                "steps": [{"weightPercent": 10, "holdSeconds": 1}, {"weightPercent": 50, "holdSeconds": 1}],
+                "progressDeadlineSeconds": 30, "watchSeconds": 2, "goldenSamples": "Skip",
+            },
+        },
+    })
+}
+
+/// Makes pods ready and takes routes, for ever.
+async fn stand_in(stage: Arc<Stage>) {
+    loop {
+        for pod in stage.admin().list("Pod", Some(SYSTEM)).await.unwrap_or_default() {
+            let name = pod["metadata"]["name"].as_str().unwrap();
+            let never = pod["spec"]["containers"][0]["image"].to_string().contains("never");
+            let ready = condition(&pod, "Ready")["status"] == "True";
+            if pod["metadata"]["labels"][LABEL].is_null() || never || ready {
+                continue;
+            }
+            let conditions = ["Ready", "ContainersReady"].map(|type_| json!({"type": type_, "status": "True"}));
+            let status = json!({"phase": "Running", "podIP": "10.0.0.1", "conditions": conditions});
+            // It may be gone by now.
+            let _ = stage.admin().merge_status(&path("Pod", name), json!({"status": status})).await;
+        }
+        if let Ok(Some(route)) = stage.admin().get(&path("HTTPRoute", "core")).await {
+            let generation = &route["metadata"]["generation"];
+            if route["status"]["parents"][0]["conditions"][0]["observedGeneration"] != *generation {
+                let conditions = ["Accepted", "ResolvedRefs"].map(|type_| {
+                    json!({"type": type_, "status": "True", "reason": type_, "message": "", "observedGeneration": generation,
+                        "lastTransitionTime": "2026-01-01T00:00:00Z"})
+                });
+                let parent = json!({"parentRef": {"name": "edge"}, "controllerName": "test.example/gateway", "conditions": conditions});
+                let status = json!({"status": {"parents": [parent]}});
+                let _ = stage.admin().merge_status(&path("HTTPRoute", "core"), status).await;
+            }
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+fn says(object: &Value, status: &str, reason: &str) -> bool {
+    let ready = condition(object, "Ready");
+    let seen = object["status"]["observedGeneration"] == object["metadata"]["generation"];
+    seen && ready["status"] == status && ready["reason"] == reason
+}
+
+async fn stands(stage: &Stage, what: &str, status: &str, reason: &str) -> Value {
+    until(stage, &path("CalculationCore", "core"), what, |object| says(object, status, reason)).await
+}
+
+async fn release(stage: &Stage, name: &str) {
+    stage.admin().merge(&path("CalculationCore", "core"), json!({"spec": {"image": image(name)}})).await.unwrap();
+}
+
+fn weights(route: &Value) -> Vec<(String, i64)> {
+    let backends = route["spec"]["rules"][0]["backendRefs"].as_array().cloned().unwrap_or_default();
+    backends.iter().map(|b| (b["name"].as_str().unwrap().to_owned(), b["weight"].as_i64().unwrap())).collect()
+}
+
+fn revision(core: &Value) -> String {
+    format!("core-{}", core["status"]["stable"]["revision"].as_str().unwrap())
+}
+
+pub async fn a_core_is_rolled_out_taken_back_and_repaired(_: Arc<Stage>) {
+    let mut own = Stage::without_operator().await;
+    let kind = fetch_gateway_kinds().unwrap().join("gateway.networking.k8s.io_httproutes.yaml");
+    own.ground.kubectl(&["apply", "--server-side", "-f", kind.to_str().unwrap()]);
+    own.operator = Some(own.start("cores", &[]));
+    let stage = Arc::new(own);
+    let standing_in = tokio::spawn(stand_in(Arc::clone(&stage)));
+
+    // The first version: everything it is made of, and nothing that names a tag.
+    stage.admin().apply(core()).await.unwrap();
+    let first = stands(&stage, "the first version serves", "True", "CoreServing").await;
+    let one = revision(&first);
+    assert_eq!(condition(&first, "Routed")["reason"], "TrafficByWeight");
+    for kind in ["Deployment", "ConfigMap", "Service", "ControllerRevision"] {
+        stage.admin().must(&path(kind, &one)).await;
+    }
+    for kind in ["Service", "HorizontalPodAutoscaler", "PodDisruptionBudget", "NetworkPolicy"] {
+        stage.admin().must(&path(kind, "core")).await;
+    }
+    let route = path("HTTPRoute", "core");
+    assert_eq!(weights(&stage.admin().must(&route).await), [(one.clone(), 100)]);
+    let mut tagged = core();
+    tagged["spec"]["image"] = json!("registry.example/core:1");
+    let refused = stage.admin().apply(tagged).await.unwrap_err().to_string();
+    assert!(refused.contains("image must name a digest"), "{refused}");
+
+    // The second takes its place, by way of both steps and the control.
+    release(&stage, "two").await;
+    stands(&stage, "it is watched", "True", "CoreWatched").await;
+    let second = stands(&stage, "the second version serves", "True", "CoreServing").await;
+    let two = revision(&second);
+    assert_ne!(one, two);
+    until(&stage, &path("Deployment", &one), "the first is gone", Value::is_null).await;
+    until(&stage, &route, "all traffic", |route| weights(route) == [(two.clone(), 100)]).await;
+
+    // What somebody did by hand is undone.
+    let elsewhere = json!([{"backendRefs": [{"name": "elsewhere", "port": 80, "weight": 100}]}]);
+    stage.admin().merge(&route, json!({"spec": {"rules": elsewhere}})).await.unwrap();
+    until(&stage, &route, "the route is put back", |route| weights(route) == [(two.clone(), 100)]).await;
+    stage.admin().delete(&path("ConfigMap", &two)).await.unwrap();
+    until(&stage, &path("ConfigMap", &two), "the settings are put back", |map| map["data"].is_object()).await;
+
+    // One that never starts is taken back, and asked for again it stays away.
+    release(&stage, "never").await;
+    let failed = stands(&stage, "it is taken back", "False", "RolledBack").await;
+    assert_eq!(failed["status"]["quarantined"][0]["reason"], "ProgressDeadlineExceeded");
+    assert_eq!((revision(&failed), condition(&failed, "Stalled")["status"].as_str()), (two.clone(), Some("True")));
+    assert!(message(&failed).contains("apply another one"), "{}", message(&failed));
+    release(&stage, "two").await;
+    stands(&stage, "back at what serves", "True", "CoreServing").await;
+    release(&stage, "never").await;
+    stands(&stage, "it is not tried again", "False", "RolledBack").await;
+    assert_eq!(weights(&stage.admin().must(&route).await), [(two.clone(), 100)]);
+    release(&stage, "two").await;
+
+    // Without a route, and without growing: those objects go.
+    let less = json!({"spec": {"route": null, "replicas": {"targetCpuPercent": null}}});
+    stage.admin().merge(&path("CalculationCore", "core"), less).await.unwrap();
+    until(&stage, &route, "no route is left", Value::is_null).await;
+    until(&stage, &path("HorizontalPodAutoscaler", "core"), "no autoscaler is left", Value::is_null).await;
+    until(&stage, &path("CalculationCore", "core"), "it says so", |object| {
+        condition(object, "Routed")["reason"] == "TrafficByReplicas"
+    })
+    .await;
+
+    // Status is the operator's, and the kind lives in its namespace alone.
+    let ann = stage.ground.as_user("ann", &["system:authenticated"]).await;
+    let forged = json!({"status": {"sequence": 99}});
+    assert!(ann.merge_status(&path("CalculationCore", "core"), forged).await.is_err());
+    let mut outside = core();
+    outside["metadata"]["namespace"] = json!("default");
+    let refused = stage.admin().apply(outside).await.unwrap_err().to_string();
+    assert!(refused.contains(SYSTEM), "{refused}");
+    standing_in.abort();
+    let _ = standing_in.await;
+}
