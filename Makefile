@@ -34,7 +34,7 @@ contract:   ## the calculation core against its own OpenAPI document, a thousand
 fuzz:       ## a minute of mutated input for everything that reads what people give
 	cargo xtask fuzz
 
-campaign:   ## longer than a test may be: every 23rd pair of crashes, 300 random sequences, every planted bug
-	PAIRS=23 cargo test --locked --package hashinsight-operator --test sim
+campaign:   ## longer than a test may be: every 23rd pair of crashes, every crash of rollouts, 300 random sequences, every planted bug
+	PAIRS=23 NTH_CRASH=1 cargo test --locked --package hashinsight-operator --test sim
 	SEEDS=300 cargo test --locked --package testkit --test conformance -- random
 	cargo xtask recall

@@ -260,6 +260,12 @@ pub struct Analysis {
     /// Objectives of the same namespace.
     #[schemars(length(min = 1, max = 8), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["name"]))]
     pub objective_refs: Vec<ObjectiveRef>,
+    /// Share of what is left of any of their budgets that a step may risk, if
+    /// every request of the canary failed until that is seen; 10 where nothing
+    /// is said. A step that would risk more is taken in smaller ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 100))]
+    pub max_remaining_budget_percent: Option<i32>,
     /// How long there may be no data; 900 where nothing is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 30, max = 86_400))]

@@ -25,7 +25,7 @@
 //! | Incident | nobody has it, or somebody has | `False` | `IncidentOpen`, `IncidentAcknowledged` | |
 //! | Incident | over | `True` | `IncidentResolved` | |
 //! | CalculationCore | its revision serves, or is watched | `True` | `CoreServing`, `CoreWatched` | |
-//! | CalculationCore | a rollout is under way | `False` | `CanaryStarting`, `CanaryVerifying`, `CanaryShifting`, `CanarySoaking`, `CanaryPromoting`, `CanaryRollingBack`, `AnalysisHeld` | `Reconciling` |
+//! | CalculationCore | a rollout is under way | `False` | `CanaryStarting`, `CanaryVerifying`, `CanaryShifting`, `CanarySoaking`, `CanaryPromoting`, `CanaryRollingBack`, `AnalysisHeld`, `ReleaseFrozen` | `Reconciling` |
 //! | CalculationCore | its objects cannot be made | `False` | `PermissionMissing`, `PartsFailed` | `Reconciling` |
 //! | CalculationCore | waits for a human | `False` | `RolledBack`, `ObjectiveUnusable`, `SpecRefused`, `Unreadable` | `Stalled` |
 //! | TenantSummary | always | as its Tenant | as its Tenant | as its Tenant |

@@ -35,6 +35,8 @@ pub const LABEL_CORE: &str = "hashinsight.net/core";
 pub const LABEL_REVISION: &str = "hashinsight.net/revision";
 /// The label of metrics that tells revisions apart.
 pub const REVISION_LABEL: &str = "revision";
+/// What kind of change a core's spec is: Feature, Fix or Security.
+pub const ANNOTATION_CHANGE_CLASS: &str = "hashinsight.net/change-class";
 /// State a route was written from: an older one never overwrites it.
 pub const ANNOTATION_SEQUENCE: &str = "hashinsight.net/sequence";
 

@@ -537,6 +537,17 @@ reasons! {
             "请修复指标系统或引入流量；发布会自行继续。",
         ),
     }
+    /// Only fixes may be released now.
+    ReleaseFrozen {
+        meaning: text(
+            "A policy or a notice allows nothing but fixes now; the new revision waits.",
+            "当前策略或公告只允许修复类发布；新版本等待。",
+        ),
+        next: text(
+            "Wait, or mark the change as Fix or Security by the annotation hashinsight.net/change-class.",
+            "请等待，或用注解 hashinsight.net/change-class 将该变更标为 Fix 或 Security。",
+        ),
+    }
     /// An objective cannot judge a single revision.
     ObjectiveUnusable {
         meaning: text(

@@ -68,6 +68,7 @@ runbooks! {
     RolledBack,
     AnalysisHeld,
     ObjectiveUnusable,
+    ReleaseFrozen,
     RouteRefused,
     ScaleCalculationCore,
 }
@@ -111,6 +112,7 @@ impl Runbook {
             Reason::RolledBack => Self::RolledBack,
             Reason::AnalysisHeld => Self::AnalysisHeld,
             Reason::ObjectiveUnusable => Self::ObjectiveUnusable,
+            Reason::ReleaseFrozen => Self::ReleaseFrozen,
             Reason::RouteRefused => Self::RouteRefused,
             Reason::Accepted
             | Reason::Provisioning

@@ -20,6 +20,8 @@ pub fn covers(seen: &Value, wanted: &Value) -> bool {
 
 fn inner(key: &str, seen: &Value, wanted: &Value) -> bool {
     match (seen, wanted) {
+        // One label more selects other pods.
+        (Value::Object(_), Value::Object(_)) if key == "selector" => seen == wanted,
         (Value::Object(seen), Value::Object(wanted)) => {
             wanted.iter().all(|(key, wanted)| seen.get(key).map_or(is_empty(wanted), |seen| inner(key, seen, wanted)))
         }
@@ -64,6 +66,7 @@ mod tests {
             assert!(!covers(&seen, &wanted), "{path}");
             *seen.pointer_mut(path).unwrap() = before;
         }
+        assert!(!covers(&json!({"selector": {"a": "1", "b": "2"}}), &json!({"selector": {"a": "1"}})));
         seen["spec"]["backendRefs"].as_array_mut().unwrap().push(json!({"name": "y", "weight": 50}));
         assert!(!covers(&seen, &wanted), "a backend more is another split");
     }

@@ -77,7 +77,7 @@ fn begin(core: &ValidCore, seen: &Seen, now: &Time) -> Option<Move> {
             back
         });
     }
-    if is_refused(core) || seen.unusable.is_some() {
+    if is_refused(core) || seen.unusable.is_some() || seen.leave.frozen.is_some() {
         return None;
     }
     let mut first =
@@ -148,7 +148,7 @@ fn late(core: &ValidCore, seen: &Seen, now: &Time, state: &RolloutState) -> Opti
         && has_passed(state.since(), limit, now)
     {
         let held = stands(core, seen, &intent(core, seen)).err();
-        let route = core.route.is_some() && held.is_some() && has_pods(core, seen);
+        let route = core.route.is_some() && seen.gateway_served && held.is_some() && has_pods(core, seen);
         let note = waits_for(core, seen).unwrap_or_else(|| RollbackReason::ProgressDeadlineExceeded.told().to_owned());
         let reason = if route { RollbackReason::RouteRefused } else { RollbackReason::ProgressDeadlineExceeded };
         return Some((reason, note));
@@ -191,11 +191,11 @@ fn forward(core: &ValidCore, seen: &Seen, now: &Time, state: &RolloutState) -> O
         }
         RolloutState::Verifying { .. } => {
             let exact = has_pods(core, seen) && (!core.rollout.golden || seen.golden == Golden::Exact);
-            exact.then(|| shift(core, now, 1, "every golden sample came out exactly"))
+            exact.then(|| shift(core, seen, now, 1, "every golden sample came out exactly"))
         }
         RolloutState::Shifting { step, .. } => {
             let stands = has_pods(core, seen) && stands(core, seen, &intent(core, seen)).is_ok();
-            let weight = core.status.canary.as_ref().map_or(0, |canary| canary.weight_percent);
+            let weight = weight(core);
             let reached = intent(core, seen).weight == weight;
             (stands && reached).then(|| {
                 let note = format!("{weight} % of traffic go to it");
@@ -203,11 +203,17 @@ fn forward(core: &ValidCore, seen: &Seen, now: &Time, state: &RolloutState) -> O
             })
         }
         RolloutState::Soaking { step, .. } => {
-            passed(core, seen, now, *step).then(|| shift(core, now, step + 1, "its requests were counted and are good"))
+            // What a freeze finds under way stays where it is.
+            let free = seen.leave.frozen.is_none() && passed(core, seen, now, *step);
+            free.then(|| {
+                let whole = weight_of(core, *step).is_none_or(|wanted| weight(core) >= wanted);
+                let number = if whole { step + 1 } else { *step };
+                shift(core, seen, now, number, "its requests were counted and are good")
+            })
         }
         RolloutState::Promoting { .. } => {
             let intent = intent(core, seen);
-            let weight = core.status.canary.as_ref().map_or(0, |canary| canary.weight_percent);
+            let weight = weight(core);
             let done = has_pods(core, seen) && intent.weight == weight && stands(core, seen, &intent).is_ok();
             done.then(|| {
                 if core.status.stable.is_some() && !core.rollout.watch.is_zero() {
@@ -224,21 +230,37 @@ fn forward(core: &ValidCore, seen: &Seen, now: &Time, state: &RolloutState) -> O
     }
 }
 
-/// To the step of that number, or beyond the last.
-fn shift(core: &ValidCore, now: &Time, number: i32, note: &str) -> Move {
-    let step = usize::try_from(number - 1).ok().and_then(|at| core.rollout.steps.get(at));
+/// The canary's share of traffic on record.
+fn weight(core: &ValidCore) -> i32 {
+    core.status.canary.as_ref().map_or(0, |canary| canary.weight_percent)
+}
+
+/// The share a step asks for; `None` beyond the last.
+fn weight_of(core: &ValidCore, number: i32) -> Option<i32> {
+    usize::try_from(number - 1).ok().and_then(|at| core.rollout.steps.get(at)).map(|step| step.weight_percent)
+}
+
+/// Towards the step of that number, or beyond the last: as far as the budgets
+/// allow.
+fn shift(core: &ValidCore, seen: &Seen, now: &Time, number: i32, note: &str) -> Move {
     let since = now.clone();
-    // Nobody to share with, or nobody left to ask.
-    let (state, weight) = match step.filter(|_| core.status.stable.is_some()) {
-        Some(step) => (RolloutState::Shifting { since, step: number }, step.weight_percent),
-        None if core.status.stable.is_none() || core.rollout.watch.is_zero() => {
-            (RolloutState::Promoting { since }, 100)
-        }
-        None => (RolloutState::Promoting { since }, 100 - CONTROL),
+    let last = i32::try_from(core.rollout.steps.len()).unwrap_or(i32::MAX);
+    let alone = core.status.stable.is_none();
+    let wanted = weight_of(core, number).unwrap_or(100 - CONTROL);
+    let (allowed, why) = seen.leave.next(weight(core), wanted);
+    let (state, share) = if alone {
+        // Nobody to share with.
+        (RolloutState::Promoting { since }, 100)
+    } else if number <= last || allowed < wanted {
+        (RolloutState::Shifting { since, step: number.min(last.max(1)) }, allowed)
+    } else {
+        let all = if core.rollout.watch.is_zero() { 100 } else { 100 - CONTROL };
+        (RolloutState::Promoting { since }, all)
     };
+    let note = why.map_or_else(|| note.to_owned(), |why| format!("{note}; {share} % next: {why}"));
     let mut next = to(core, state, note);
     if let Some(canary) = &mut next.status.canary {
-        canary.weight_percent = weight;
+        canary.weight_percent = share;
         canary.counted_since.get_or_insert_with(|| now.clone());
     }
     next

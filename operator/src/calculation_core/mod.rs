@@ -11,6 +11,7 @@ mod analysis;
 mod apply;
 pub mod cache;
 mod drift;
+mod leave;
 pub mod machine;
 pub mod objects;
 pub mod pods;
@@ -25,7 +26,7 @@ use std::time::Duration;
 
 use hashinsight_crds::calculation_core::RolloutState;
 use hashinsight_crds::conditions::{ConditionStatus, READY, STALLED, Stated, settle};
-use hashinsight_crds::{CalculationCore, CalculationCoreStatus, Reason, ServiceLevelObjective};
+use hashinsight_crds::{CalculationCore, CalculationCoreStatus, ErrorBudgetPolicy, Reason, ServiceLevelObjective};
 use hashinsight_slo::objective::{Objective, Reach};
 use jiff::Timestamp;
 use kube::core::DeserializeGuard;
@@ -38,6 +39,7 @@ use tracing::info;
 
 use self::analysis::{Tracker, usable};
 use self::cache::Cache;
+use self::leave::Leave;
 use self::machine::{Move, step, told_verdict};
 use self::objects::{desired, evidence};
 use self::pods::AskPods;
@@ -70,6 +72,8 @@ pub struct CoreWorkflow {
     pub cache: Arc<Cache>,
     /// All objectives.
     pub objectives: Store<DeserializeGuard<ServiceLevelObjective>>,
+    /// All policies.
+    pub policies: Store<DeserializeGuard<ErrorBudgetPolicy>>,
     /// What is known of each canary; lost and found again with every start.
     pub memory: Mutex<BTreeMap<String, Memory>>,
 }
@@ -94,6 +98,7 @@ impl CoreWorkflow {
             golden: Golden::NotAsked,
             quiet: false,
             judged: None,
+            leave: self.leave(core),
             unusable: None,
         };
         let mut all = self.memory.lock().await;
@@ -127,6 +132,17 @@ impl CoreWorkflow {
             seen.judged = Some(judged);
         }
         Ok(seen)
+    }
+
+    /// What error budgets leave the rollout.
+    fn leave(&self, core: &ValidCore) -> Leave {
+        let (objectives, policies) = (self.objectives.state(), self.policies.state());
+        let named = objectives.iter().filter_map(|guard| guard.0.as_ref().ok()).filter(|objective| {
+            core.rollout.objectives.contains(&objective.name_any())
+                && objective.namespace().as_deref() == Some(&core.namespace)
+        });
+        let policies = policies.iter().filter_map(|guard| guard.0.as_ref().ok());
+        Leave::of(core, &named.collect::<Vec<_>>(), &policies.collect::<Vec<_>>())
     }
 
     /// The objectives the spec names, as long as each can be counted for one

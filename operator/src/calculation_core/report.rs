@@ -99,6 +99,13 @@ fn standing(core: &ValidCore, seen: &Seen, now: Timestamp) -> Said {
     if let (Some(why), false) = (&seen.unusable, core.is_served()) {
         return (ConditionStatus::False, Reason::ObjectiveUnusable, why.clone());
     }
+    let resting = matches!(
+        core.status.state,
+        None | Some(RolloutState::Promoted { .. } | RolloutState::RolledBack { .. } | RolloutState::Soaking { .. })
+    );
+    if let (Some(why), true, false) = (&seen.leave.frozen, resting, core.is_served() || is_refused(core)) {
+        return (ConditionStatus::False, Reason::ReleaseFrozen, format!("revision {} waits: {why}", core.revision));
+    }
     match &core.status.state {
         None | Some(RolloutState::Pending { .. }) => waiting(format!("the pods of {revision} start")),
         Some(RolloutState::Verifying { .. }) => {

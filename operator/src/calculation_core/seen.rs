@@ -8,6 +8,7 @@ use hashinsight_gates::canary::{Judgement, Verdict};
 use jiff::Timestamp;
 use serde_json::Value;
 
+use super::leave::Leave;
 use super::valid::Content;
 use crate::kinds::{CONTROLLER_REVISIONS, DEPLOYMENTS, HTTP_ROUTES, Kind, PODS};
 
@@ -115,6 +116,8 @@ pub struct Seen {
     pub quiet: bool,
     /// The verdict, where requests are counted.
     pub judged: Option<Judged>,
+    /// What error budgets leave it.
+    pub leave: Leave,
     /// Why the objectives cannot judge it, if they cannot.
     pub unusable: Option<String>,
 }

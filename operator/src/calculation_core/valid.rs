@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use hashinsight_crds::calculation_core::{GoldenSamples, OnNoData, PodTemplate, Replicas, Route, Step};
+use hashinsight_crds::names::ANNOTATION_CHANGE_CLASS;
 use hashinsight_crds::{CalculationCore, CalculationCoreStatus};
 use k8s_openapi::api::core::v1::ObjectReference;
 use kube::{Resource, ResourceExt};
@@ -40,6 +41,29 @@ impl Content {
     }
 }
 
+/// What kind of change the spec is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ChangeClass {
+    /// Something new.
+    #[default]
+    Feature,
+    /// Something mended.
+    Fix,
+    /// A hole closed.
+    Security,
+}
+
+impl ChangeClass {
+    fn read(text: &str) -> Option<Self> {
+        match text {
+            "Feature" => Some(Self::Feature),
+            "Fix" => Some(Self::Fix),
+            "Security" => Some(Self::Security),
+            _ => None,
+        }
+    }
+}
+
 /// How a new revision takes the place of the one before.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rollout {
@@ -53,6 +77,8 @@ pub struct Rollout {
     pub golden: bool,
     /// Names of the objectives.
     pub objectives: Vec<String>,
+    /// Share of what is left of a budget that a step may risk, in percent.
+    pub risk: i32,
     /// How long there may be no data.
     pub no_data: Duration,
     /// What happens then.
@@ -82,6 +108,8 @@ pub struct ValidCore {
     pub route: Option<Route>,
     /// How it is rolled out.
     pub rollout: Rollout,
+    /// What kind of change it is.
+    pub change_class: ChangeClass,
     /// What is on record.
     pub status: CalculationCoreStatus,
     /// For events.
@@ -97,6 +125,9 @@ pub enum Refused {
     /// A setting that is not the user's.
     #[error("spec.config.{0}: is set by the operator; leave it out")]
     OperatorsOwn(&'static str),
+    /// No class of changes.
+    #[error("annotation {ANNOTATION_CHANGE_CLASS}: {0:?} is no class; write Feature, Fix or Security")]
+    ChangeClass(String),
 }
 
 impl ValidCore {
@@ -110,6 +141,9 @@ impl ValidCore {
         if let Some(ours) = OURS.into_iter().find(|ours| spec.config.contains_key(*ours)) {
             return Err(Refused::OperatorsOwn(ours));
         }
+        let class = core.annotations().get(ANNOTATION_CHANGE_CLASS);
+        let change_class = class.map_or(Some(ChangeClass::Feature), |text| ChangeClass::read(text));
+        let change_class = change_class.ok_or_else(|| Refused::ChangeClass(class.cloned().unwrap_or_default()))?;
         let content = Content {
             image: spec.image.clone(),
             config: spec.config.clone(),
@@ -126,6 +160,7 @@ impl ValidCore {
             replicas: spec.replicas.clone(),
             route: spec.route.clone(),
             rollout: rollout(core),
+            change_class,
             status: core.status.clone().unwrap_or_default(),
             about: core.object_ref(&()),
         })
@@ -155,6 +190,7 @@ fn rollout(core: &CalculationCore) -> Rollout {
         watch: seconds(stated.watch_seconds, 1800),
         golden: stated.golden_samples.unwrap_or_default() == GoldenSamples::Required,
         objectives: analysis.into_iter().flat_map(|a| &a.objective_refs).map(|o| o.name.clone()).collect(),
+        risk: analysis.and_then(|a| a.max_remaining_budget_percent).unwrap_or(10),
         no_data: seconds(analysis.and_then(|a| a.no_data_deadline_seconds), 900),
         on_no_data: analysis.and_then(|a| a.on_no_data_deadline).unwrap_or_default(),
     }

@@ -46,7 +46,7 @@ pub(super) async fn run(settings: Settings, ctx: Arc<Ctx>, plans: Plans, ended: 
         let _ = of_notice.try_send(());
     });
 
-    let core_run = cores::run(namespace, Arc::clone(&ctx), objectives.clone(), ended.clone());
+    let core_run = cores::run(namespace, Arc::clone(&ctx), objectives.clone(), policies.clone(), ended.clone());
     let (incidents, incident_run) = incidents::run(namespace, Arc::clone(&ctx), plans, ended.clone());
     let board = Arc::new(Board::default());
     let rendering = Arc::new(Rendering::new(namespace, settings.links(), settings.rule_labels.clone()));

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures::future::{self, FutureExt};
 use futures::stream::{self, StreamExt};
-use hashinsight_crds::{CalculationCore, ServiceLevelObjective};
+use hashinsight_crds::{CalculationCore, ErrorBudgetPolicy, ServiceLevelObjective};
 use kube::ResourceExt;
 use kube::api::Api;
 use kube::core::DeserializeGuard;
@@ -27,6 +27,7 @@ pub(super) async fn run(
     namespace: &str,
     ctx: Arc<Ctx>,
     objectives: Store<DeserializeGuard<ServiceLevelObjective>>,
+    policies: Store<DeserializeGuard<ErrorBudgetPolicy>>,
     ended: watch::Receiver<bool>,
 ) {
     let (cores, writer) = reflector::store();
@@ -37,7 +38,8 @@ pub(super) async fn run(
     let feeds = KINDS.into_iter().chain([&PODS]).map(|kind| {
         follow_kind(kind, namespace.to_owned(), Arc::clone(&cache), Arc::clone(&ctx), wake.clone()).boxed()
     });
-    let workflow = CoreWorkflow { cache: Arc::clone(&cache), objectives: objectives.clone(), memory: Mutex::default() };
+    let workflow =
+        CoreWorkflow { cache: Arc::clone(&cache), objectives: objectives.clone(), policies, memory: Mutex::default() };
     let controlled = async {
         // Before everything was listed, what is there might look missing.
         cache.settled().await;

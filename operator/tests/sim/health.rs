@@ -52,7 +52,8 @@ fn promised(reason: Reason) -> &'static str {
         | Reason::CanarySoaking
         | Reason::CanaryPromoting
         | Reason::CanaryRollingBack
-        | Reason::AnalysisHeld => IN_PROGRESS,
+        | Reason::AnalysisHeld
+        | Reason::ReleaseFrozen => IN_PROGRESS,
         Reason::PlanMissing
         | Reason::NamespaceTaken
         | Reason::RegionChanged
