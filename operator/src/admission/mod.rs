@@ -90,6 +90,7 @@ fn list<S: AsRef<str>>(texts: &[S]) -> String {
 fn policies(namespace: &str) -> Vec<Policy> {
     let mut all = people::policies(namespace);
     all.push(operator::confinement(namespace));
+    all.push(operator::deployments(namespace));
     all.push(upgrades::policy());
     all
 }

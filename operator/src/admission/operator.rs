@@ -1,12 +1,14 @@
 //! What the operator's own token may not write, which RBAC cannot say: RBAC
 //! knows neither prefixes of names nor fields.
 
-use hashinsight_crds::names::{ANNOTATION_CLAIM, LABEL_TENANT, LABEL_TENANT_ID, NAMESPACE_PREFIX, TENANT_FINALIZER};
+use hashinsight_crds::names::{
+    ANNOTATION_CLAIM, LABEL_CORE, LABEL_TENANT, LABEL_TENANT_ID, NAMESPACE_PREFIX, TENANT_FINALIZER,
+};
 use hashinsight_crds::tenant::Role;
 use serde_json::{Value, json};
 
-use super::{Policy, check, list, operator_user};
-use crate::kinds::OBJECTIVES;
+use super::{Check, Policy, check, list, operator_user};
+use crate::kinds::{DEPLOYMENTS, OBJECTIVES, POLICIES};
 use crate::rbac;
 use crate::tenant::objects::POD_SECURITY;
 
@@ -16,6 +18,27 @@ fn rules() -> Vec<Value> {
         .into_iter()
         .map(|(group, resource)| super::rule(group, &[&resource], &["CREATE", "UPDATE", "DELETE"]))
         .collect()
+}
+
+/// Where the operator writes at all, of what it may write in the whole cluster.
+fn place(namespace: &str) -> Check {
+    let of_core = |object: &str| format!("'{LABEL_CORE}' in {object}.metadata.?labels.orValue({{}})");
+    check(
+        // A namespace is asked about below: of itself, it says that it is in itself.
+        format!(
+            "request.resource.resource == 'namespaces' || request.?namespace.orValue('') == '' || \
+             request.namespace.startsWith('{NAMESPACE_PREFIX}') || \
+             request.namespace == '{namespace}' && (request.resource.resource == '{}' && \
+             request.?subResource.orValue('') == 'status' || \
+             request.resource.resource == '{}' && {} && (oldObject == null || {}))",
+            OBJECTIVES.plural,
+            POLICIES.plural,
+            of_core("object"),
+            of_core("oldObject"),
+        ),
+        "the operator writes in tenants' namespaces alone; in its own, status of objectives and network \
+         policies of cores",
+    )
 }
 
 pub(super) fn confinement(namespace: &str) -> Policy {
@@ -40,17 +63,7 @@ pub(super) fn confinement(namespace: &str) -> Policy {
         conditions: vec![("by-operator", format!("request.userInfo.username == '{}'", operator_user(namespace)))],
         variables: Vec::new(),
         checks: vec![
-            check(
-                // A namespace is asked about below: of itself, it says that it is in itself.
-                format!(
-                    "request.resource.resource == 'namespaces' || request.?namespace.orValue('') == '' || \
-                     request.namespace.startsWith('{NAMESPACE_PREFIX}') || \
-                     request.resource.resource == '{}' && request.?subResource.orValue('') == 'status' && \
-                     request.namespace == '{namespace}'",
-                    OBJECTIVES.plural
-                ),
-                "the operator writes in tenants' namespaces alone, and status of objectives in its own",
-            ),
+            place(namespace),
             check(
                 of_kind(
                     "namespaces",
@@ -86,6 +99,48 @@ pub(super) fn confinement(namespace: &str) -> Policy {
                     ),
                 ),
                 "the operator binds the four tenant roles and no other",
+            ),
+        ],
+    }
+}
+
+/// A deployment could show Secrets of its namespace to its pods, or let them act
+/// as any service account there: those of cores do neither.
+pub(super) fn deployments(namespace: &str) -> Policy {
+    let pod = "object.spec.template.spec";
+    let containers = |holds: &str| format!("{pod}.containers.all(c, {holds})");
+    Policy {
+        name: "hashinsight-operator-cores",
+        why: "pods the operator makes see no Secret, hold no token and run as nobody in particular",
+        constraints: json!({"resourceRules": [
+            super::rule(DEPLOYMENTS.group, &[DEPLOYMENTS.plural], &["CREATE", "UPDATE"]),
+        ]}),
+        conditions: vec![("by-operator", format!("request.userInfo.username == '{}'", operator_user(namespace)))],
+        variables: Vec::new(),
+        checks: vec![
+            check(
+                format!("'{LABEL_CORE}' in object.metadata.?labels.orValue({{}})"),
+                "the operator makes deployments of cores and no other",
+            ),
+            check(
+                format!(
+                    "{pod}.?automountServiceAccountToken.orValue(true) == false && \
+                     {pod}.?volumes.orValue([]).all(v, has(v.configMap) || has(v.emptyDir)) && \
+                     !has({pod}.initContainers) && {}",
+                    containers(
+                        "!has(c.envFrom) && c.?env.orValue([]).all(e, !has(e.valueFrom) || has(e.valueFrom.fieldRef))"
+                    )
+                ),
+                "pods of cores see config maps and folders of their own: no Secret, no token, nothing of the node",
+            ),
+            check(
+                format!(
+                    "{pod}.?securityContext.runAsNonRoot.orValue(false) && !has({pod}.hostNetwork) && !has({pod}.hostPID) && {}",
+                    containers(
+                        "c.image.contains('@sha256:') && c.?securityContext.allowPrivilegeEscalation.orValue(true) == false"
+                    )
+                ),
+                "pods of cores are restricted, and their images are named by digest",
             ),
         ],
     }

@@ -75,7 +75,7 @@ impl Leave {
             let most = (*most).max(now + 1);
             next = (most, Some(format!("what is left of the budget of {who} risks no more than {most} %")));
         }
-        (next.0.min(100 - CONTROL).max(1).min(wanted), next.1)
+        (next.0.clamp(1, 100 - CONTROL).min(wanted), next.1)
     }
 }
 

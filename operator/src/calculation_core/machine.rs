@@ -144,7 +144,10 @@ const fn limit(core: &ValidCore, state: &RolloutState) -> Option<Duration> {
 }
 
 fn late(core: &ValidCore, seen: &Seen, now: &Time, state: &RolloutState) -> Option<(RollbackReason, String)> {
+    // What could not even be made is our own trouble, and told as such.
+    let made = core.status.canary.as_ref().is_some_and(|canary| seen.replicas(&canary.revision).is_some());
     if let Some(limit) = limit(core, state)
+        && made
         && has_passed(state.since(), limit, now)
     {
         let held = stands(core, seen, &intent(core, seen)).err();

@@ -9,7 +9,7 @@ use localcluster::fetch_gateway_kinds;
 use serde_json::{Value, json};
 
 use crate::objectives::until;
-use crate::stage::{SYSTEM, Stage, condition, message};
+use crate::stage::{OPERATOR_USER, SYSTEM, Stage, condition, message};
 
 const DIGEST: &str = "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa";
 const LABEL: &str = "hashinsight.net/core";
@@ -134,18 +134,7 @@ pub async fn a_core_is_rolled_out_taken_back_and_repaired(_: Arc<Stage>) {
     stage.admin().delete(&path("ConfigMap", &two)).await.unwrap();
     until(&stage, &path("ConfigMap", &two), "the settings are put back", |map| map["data"].is_object()).await;
 
-    // One that never starts is taken back, and asked for again it stays away.
-    release(&stage, "never").await;
-    let failed = stands(&stage, "it is taken back", "False", "RolledBack").await;
-    assert_eq!(failed["status"]["quarantined"][0]["reason"], "ProgressDeadlineExceeded");
-    assert_eq!((revision(&failed), condition(&failed, "Stalled")["status"].as_str()), (two.clone(), Some("True")));
-    assert!(message(&failed).contains("apply another one"), "{}", message(&failed));
-    release(&stage, "two").await;
-    stands(&stage, "back at what serves", "True", "CoreServing").await;
-    release(&stage, "never").await;
-    stands(&stage, "it is not tried again", "False", "RolledBack").await;
-    assert_eq!(weights(&stage.admin().must(&route).await), [(two.clone(), 100)]);
-    release(&stage, "two").await;
+    what_never_starts_is_taken_back(&stage, &two).await;
 
     // Without a route, and without growing: those objects go.
     let less = json!({"spec": {"route": null, "replicas": {"targetCpuPercent": null}}});
@@ -157,6 +146,8 @@ pub async fn a_core_is_rolled_out_taken_back_and_repaired(_: Arc<Stage>) {
     })
     .await;
 
+    a_thief_makes_no_pod_that_sees_a_secret(&stage, &two).await;
+
     // Status is the operator's, and the kind lives in its namespace alone.
     let ann = stage.ground.as_user("ann", &["system:authenticated"]).await;
     let forged = json!({"status": {"sequence": 99}});
@@ -167,4 +158,46 @@ pub async fn a_core_is_rolled_out_taken_back_and_repaired(_: Arc<Stage>) {
     assert!(refused.contains(SYSTEM), "{refused}");
     standing_in.abort();
     let _ = standing_in.await;
+}
+
+async fn what_never_starts_is_taken_back(stage: &Stage, serving: &str) {
+    // One that never starts is taken back, and asked for again it stays away.
+    release(stage, "never").await;
+    let failed = stands(stage, "it is taken back", "False", "RolledBack").await;
+    assert_eq!(failed["status"]["quarantined"][0]["reason"], "ProgressDeadlineExceeded");
+    assert_eq!(
+        (revision(&failed), condition(&failed, "Stalled")["status"].as_str()),
+        (serving.to_owned(), Some("True"))
+    );
+    assert!(message(&failed).contains("apply another one"), "{}", message(&failed));
+    release(stage, "two").await;
+    stands(stage, "back at what serves", "True", "CoreServing").await;
+    release(stage, "never").await;
+    stands(stage, "it is not tried again", "False", "RolledBack").await;
+    assert_eq!(weights(&stage.admin().must(&path("HTTPRoute", "core")).await), [(serving.to_owned(), 100)]);
+    release(stage, "two").await;
+}
+
+async fn a_thief_makes_no_pod_that_sees_a_secret(stage: &Stage, serving: &str) {
+    // Who has the operator's token makes no pod that sees a Secret or acts as
+    // somebody, and touches no network policy but a core's.
+    let thief = stage.ground.as_user(OPERATOR_USER, &["system:serviceaccounts"]).await;
+    let deployment = stage.admin().must(&path("Deployment", serving)).await;
+    let escapes = [
+        ("/spec/template/spec/volumes/0", json!({"name": "config", "secret": {"secretName": "any"}}), "no Secret"),
+        ("/spec/template/spec/automountServiceAccountToken", json!(true), "no token"),
+        ("/spec/template/spec/containers/0/image", json!("any:latest"), "by digest"),
+        ("/metadata/labels", json!({}), "no other"),
+    ];
+    for (field, value, word) in escapes {
+        let mut stolen = json!({"apiVersion": "apps/v1", "kind": "Deployment", "spec": deployment["spec"],
+            "metadata": {"name": "stolen", "namespace": SYSTEM, "labels": deployment["metadata"]["labels"]}});
+        *stolen.pointer_mut(field).unwrap() = value;
+        let refused = thief.create(stolen).await.unwrap_err().to_string();
+        assert!(refused.contains(word), "{word}: {refused}");
+    }
+    let open = json!({"apiVersion": "networking.k8s.io/v1", "kind": "NetworkPolicy",
+        "metadata": {"name": "open", "namespace": SYSTEM}, "spec": {"podSelector": {}, "ingress": [{}]}});
+    let refused = thief.create(open).await.unwrap_err().to_string();
+    assert!(refused.contains("network policies of cores"), "{refused}");
 }
