@@ -36,6 +36,7 @@ fn filled(command: &str) -> String {
         ("<tenant-namespace>", "tenant-acme"),
         ("<plan>", "standard"),
         ("<deployment>", "core"),
+        ("<core>", "core"),
         ("<chart>", "hashinsight.tgz"),
         ("<url>", "http://prometheus.monitoring:9090"),
         ("<file>", &file.display().to_string()),
@@ -128,9 +129,12 @@ async fn furnish(ground: &Ground) {
         object
     };
     ground.admin.apply(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": SYSTEM}})).await.unwrap();
-    for (file, name) in
-        [("objective.yaml", "core-availability"), ("policy.yaml", "production"), ("incident.yaml", INCIDENT)]
-    {
+    for (file, name) in [
+        ("objective.yaml", "core-availability"),
+        ("policy.yaml", "production"),
+        ("incident.yaml", INCIDENT),
+        ("core.yaml", "core"),
+    ] {
         let mut object = example(file);
         object["metadata"]["name"] = json!(name);
         ground.admin.apply(object).await.unwrap();
