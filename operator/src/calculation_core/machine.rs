@@ -19,6 +19,8 @@ use super::valid::ValidCore;
 const QUARANTINE: usize = 20;
 /// Starts of its containers after which a canary counts as unavailable.
 const RESTARTS: u64 = 3;
+/// Characters that are kept of what was seen.
+const DETAIL: usize = 400;
 /// How long a canary that goes may still be asked, at most.
 pub const DRAIN: Duration = Duration::from_secs(60);
 
@@ -37,8 +39,8 @@ pub fn step(core: &ValidCore, seen: &Seen, now: Timestamp) -> Option<Move> {
     let Some(state) = &core.status.state else { return begin(core, seen, &now) };
     match state {
         RolloutState::Promoted { .. } | RolloutState::RolledBack { .. } => begin(core, seen, &now),
-        RolloutState::RollingBack { since, reason, drained_at } => {
-            back(core, seen, &now, (since, *reason, drained_at.as_ref()))
+        RolloutState::RollingBack { since, reason, detail, drained_at } => {
+            back(core, seen, &now, &Rolling { since, reason: *reason, detail, drained: drained_at.as_ref() })
         }
         RolloutState::Pending { .. }
         | RolloutState::Verifying { .. }
@@ -288,7 +290,8 @@ fn promoted(core: &ValidCore, now: &Time) -> Move {
 }
 
 fn roll_back(core: &ValidCore, now: &Time, reason: RollbackReason, note: String) -> Move {
-    let state = RolloutState::RollingBack { since: now.clone(), reason, drained_at: None };
+    let detail = note.chars().take(DETAIL).collect();
+    let state = RolloutState::RollingBack { since: now.clone(), reason, detail, drained_at: None };
     let mut next = to(core, state, note);
     if let Some(canary) = &mut next.status.canary {
         canary.weight_percent = 0;
@@ -302,10 +305,18 @@ fn roll_back(core: &ValidCore, now: &Time, reason: RollbackReason, note: String)
     next
 }
 
-type Rolling<'a> = (&'a Time, RollbackReason, Option<&'a Time>);
+/// A rollback that is under way.
+struct Rolling<'a> {
+    since: &'a Time,
+    reason: RollbackReason,
+    detail: &'a str,
+    drained: Option<&'a Time>,
+}
 
 /// Traffic first, then what is under way, then the pods.
-fn back(core: &ValidCore, seen: &Seen, now: &Time, (since, reason, drained): Rolling<'_>) -> Option<Move> {
+fn back(core: &ValidCore, seen: &Seen, now: &Time, rolling: &Rolling<'_>) -> Option<Move> {
+    let Rolling { since, reason, detail, drained } = rolling;
+    let (reason, detail) = (*reason, (*detail).to_owned());
     let canary = core.status.canary.as_ref()?;
     if drained.is_none() {
         let intent = intent(core, seen);
@@ -313,7 +324,8 @@ fn back(core: &ValidCore, seen: &Seen, now: &Time, (since, reason, drained): Rol
         let nobody = core.status.stable.is_none();
         let over = seen.quiet || has_passed(since, DRAIN, now);
         return ((gone || nobody) && over).then(|| {
-            let state = RolloutState::RollingBack { since: since.clone(), reason, drained_at: Some(now.clone()) };
+            let since = (*since).clone();
+            let state = RolloutState::RollingBack { since, reason, detail, drained_at: Some(now.clone()) };
             to(core, state, "no request reaches it any more")
         });
     }
@@ -330,7 +342,7 @@ fn back(core: &ValidCore, seen: &Seen, now: &Time, (since, reason, drained): Rol
         }
         return Some(over);
     }
-    let mut over = to(core, RolloutState::RolledBack { since, reason }, reason.told());
+    let mut over = to(core, RolloutState::RolledBack { since, reason, detail }, reason.told());
     over.status.pinned_replicas = None;
     Some(over)
 }

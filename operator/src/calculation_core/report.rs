@@ -127,10 +127,13 @@ fn standing(core: &ValidCore, seen: &Seen, now: Timestamp) -> Said {
         }
         Some(RolloutState::Promoted { .. } | RolloutState::RolledBack { .. }) if is_refused(core) => {
             let held = core.status.quarantined.iter().find(|held| held.revision == core.revision);
+            let tried = core.status.canary.as_ref().is_some_and(|canary| canary.revision == core.revision);
             let why = match (&core.status.state, held) {
-                (_, Some(held)) => held.reason.told(),
-                (Some(RolloutState::RolledBack { reason, .. }), None) => reason.told(),
-                _ => "it failed before",
+                (Some(RolloutState::RolledBack { reason, detail, .. }), _) if tried => {
+                    format!("{} ({detail})", reason.told())
+                }
+                (_, Some(held)) => held.reason.told().to_owned(),
+                _ => "it failed before".to_owned(),
             };
             let message = format!(
                 "revision {} was taken back: {why}; it is not tried again by itself, apply another one",
