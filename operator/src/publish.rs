@@ -30,22 +30,39 @@ impl Publisher {
         if meta.deletion_timestamp.is_some() {
             return Ok(0);
         }
+        let uid = meta.uid.as_deref().unwrap_or_default();
         let name = meta.name.as_deref().unwrap_or_default();
-        let target = Target { kind: self.kind, namespace: meta.namespace.as_deref(), name };
+        self.write((meta.namespace.as_deref(), name, uid), None, status, ctx).await?;
+        Ok(1)
+    }
+
+    /// Writes `status` of the object with that namespace, name and uid; with a
+    /// version, only if the object is still as it was then. Returns the version
+    /// it has now.
+    pub async fn write(
+        &self,
+        (namespace, name, uid): (Option<&str>, &str, &str),
+        version: Option<&str>,
+        status: &impl Serialize,
+        ctx: &Ctx,
+    ) -> Result<String, Error> {
+        let target = Target { kind: self.kind, namespace, name };
         let mut object = json!({
             "apiVersion": self.kind.api_version(),
             "kind": self.kind.kind,
-            "metadata": {"name": name, "uid": meta.uid},
+            "metadata": {"name": name, "uid": uid},
             "status": status,
         });
-        if let Some(namespace) = &meta.namespace {
-            object["metadata"]["namespace"] = json!(namespace);
+        for (field, text) in [("namespace", namespace), ("resourceVersion", version)] {
+            if let Some(text) = text {
+                object["metadata"][field] = json!(text);
+            }
         }
         let written = ctx.server.apply_status(target, self.manager, &object).await?;
-        let uid = meta.uid.as_deref().unwrap_or_default();
-        ctx.own_writes.wrote(uid, version_number(written.metadata.resource_version.as_deref()));
+        let version = written.metadata.resource_version.unwrap_or_default();
+        ctx.own_writes.wrote(uid, version_number(Some(&version)));
         ctx.metrics.status_writes.with_label_values(&[self.controller]).inc();
-        Ok(1)
+        Ok(version)
     }
 
     /// Says of an object that it does not fit our schema, unless that is what

@@ -25,7 +25,6 @@ pub fn plays_whole() {
         "market data is INVENTED",
         "without a token: 401 TokenRefused",
         "calculationcore.hashinsight.net/core condition met",
-        "\"tenant\":\"acme\"",
         "\"state\":\"stale\"",
         "stage     Cautious: releases {\"allow\":\"All\",\"maxStepPercent\":10}",
         "incident  error-budget-burns-fast-",
@@ -40,6 +39,8 @@ pub fn plays_whole() {
     ] {
         assert!(told.contains(line), "{line:?} is not in {told}");
     }
+    let of_revision = |line: &&str| line.contains("\"revision\":\"") && line.contains("\",\"tenant\":\"acme\"");
+    assert!(told.lines().any(|line| of_revision(&line)), "requests of acme by revision are not in {told}");
     assert!(pictures.iter().all(|picture| picture.starts_with("<svg")), "the pictures are where they say");
     assert!(down.status.success(), "{}", String::from_utf8_lossy(&down.stderr));
 }

@@ -77,14 +77,30 @@ fn by_time(samples: Vec<Sample>) -> BTreeMap<At, u64> {
     keyed.collect()
 }
 
+/// What each process of a revision showed at a second.
+type Readings = BTreeMap<(i64, String), BTreeMap<String, Reading>>;
+
+/// The answers to an objective's questions, those that were scraped lately.
+fn readings(objective: &Objective, [total, other, stamp]: [BTreeMap<At, u64>; 3]) -> Readings {
+    let is_latency = matches!(objective.indicator, Indicator::Latency { .. });
+    let mut all = Readings::new();
+    for (key, total) in total {
+        let scraped = stamp.get(&key).map(|at| i64::try_from(*at).unwrap_or(0));
+        let other = other.get(&key).copied().unwrap_or(0);
+        let (revision, instance, second) = key;
+        if scraped.is_some_and(|at| second - at <= FRESH) {
+            let bad = if is_latency { total.saturating_sub(other) } else { other };
+            all.entry((second, revision)).or_default().insert(instance, Reading { total, bad });
+        }
+    }
+    all
+}
+
 /// What is known of one canary.
 pub struct Tracker {
     canary: String,
     stable: String,
     objectives: Vec<String>,
-    /// Of each objective, whether it counts what was quick instead of what was
-    /// bad.
-    latency: Vec<bool>,
     from: i64,
     upto: i64,
     stepped: i64,
@@ -103,7 +119,6 @@ impl Tracker {
             canary: canary.to_owned(),
             stable: stable.to_owned(),
             objectives: objectives.iter().map(|objective| objective.id.clone()).collect(),
-            latency: objectives.iter().map(|o| matches!(o.indicator, Indicator::Latency { .. })).collect(),
             from,
             upto: from - EVERY,
             stepped: 0,
@@ -153,7 +168,7 @@ impl Tracker {
         objectives: &[Objective],
         first: i64,
         end: i64,
-    ) -> Result<Vec<[BTreeMap<At, u64>; 3]>, String> {
+    ) -> Result<Vec<Readings>, String> {
         let time = |second| Timestamp::from_second(second).map_err(|error| error.to_string());
         let revisions = format!("{}|{}", self.canary, self.stable);
         let mut all = Vec::new();
@@ -163,12 +178,13 @@ impl Tracker {
                 let answer = source.range(&question, time(first)?, time(end)?, LOOK).await;
                 answers.push(by_time(answer.map_err(|failure| failure.to_string())?));
             }
-            all.push(<[_; 3]>::try_from(answers).map_err(|_| "three answers to three questions".to_owned())?);
+            let answers = <[_; 3]>::try_from(answers).map_err(|_| "three answers to three questions".to_owned())?;
+            all.push(readings(objective, answers));
         }
         Ok(all)
     }
 
-    fn fold(&mut self, plan: &Plan, read: &[[BTreeMap<At, u64>; 3]], step: i64, (first, end): (i64, i64)) {
+    fn fold(&mut self, plan: &Plan, read: &[Readings], step: i64, (first, end): (i64, i64)) {
         let mut second = first;
         while second <= end {
             if second > step && self.stepped != step {
@@ -203,26 +219,15 @@ impl Tracker {
     }
 
     /// What grew until `second`, of each objective.
-    fn count(&mut self, read: &[[BTreeMap<At, u64>; 3]], second: i64) -> Vec<(Option<Counts>, Option<Counts>)> {
-        let (canary, stable) = (self.canary.clone(), self.stable.clone());
-        let of = |[total, other, stamp]: &[BTreeMap<At, u64>; 3], revision: &str, is_latency: bool| {
-            let here = total.iter().filter(|((of, _, at), _)| of == revision && *at == second);
-            let fresh = here
-                .filter(|(key, _)| stamp.get(*key).is_some_and(|at| second - i64::try_from(*at).unwrap_or(0) <= FRESH));
-            let reading = |(key, total): (&At, &u64)| {
-                let other = other.get(key).copied().unwrap_or(0);
-                let bad = if is_latency { total.saturating_sub(other) } else { other };
-                (key.1.clone(), Reading { total: *total, bad })
-            };
-            fresh.map(reading).collect::<BTreeMap<String, Reading>>()
-        };
-        let latency = &self.latency;
-        let tallies = self.tallies.iter_mut().zip(read).zip(latency);
+    fn count(&mut self, read: &[Readings], second: i64) -> Vec<(Option<Counts>, Option<Counts>)> {
+        let nothing = BTreeMap::new();
+        let (canary, stable) = ((second, self.canary.clone()), (second, self.stable.clone()));
+        let tallies = self.tallies.iter_mut().zip(read);
         tallies
-            .map(|(([ours, theirs], read), is_latency)| {
+            .map(|([ours, theirs], read)| {
                 (
-                    ours.take(second, LOOK, &of(read, &canary, *is_latency)),
-                    theirs.take(second, LOOK, &of(read, &stable, *is_latency)),
+                    ours.take(second, LOOK, read.get(&canary).unwrap_or(&nothing)),
+                    theirs.take(second, LOOK, read.get(&stable).unwrap_or(&nothing)),
                 )
             })
             .collect()

@@ -8,7 +8,6 @@ use super::MANAGER;
 use super::cache::Cache;
 use super::drift::covers;
 use super::objects::{Desired, Wanted};
-use super::seen::Objects;
 use super::valid::ValidCore;
 use crate::api::Target;
 use crate::ctx::Ctx;
@@ -65,26 +64,21 @@ fn failed(kind: &str, name: &str, error: &Error) -> (String, Class) {
 /// state than it was written from last: a replica that does not know yet that
 /// it leads no more cannot bring traffic back.
 pub async fn put(core: &ValidCore, wanted: &Wanted, cache: &Cache, ctx: &Ctx) -> Result<u32, Error> {
-    let seen =
-        cache.of(&core.name).unwrap_or_else(|_| Objects::new()).remove(&(wanted.kind.plural, wanted.name.clone()));
+    let seen = cache.one(wanted.kind, &core.name, &wanted.name);
+    if seen.as_ref().is_some_and(|seen| covers(seen, &wanted.object)) {
+        return Ok(0);
+    }
     let mut object = wanted.object.clone();
-    if let Some(seen) = &seen {
-        if covers(seen, &object) {
+    let is_route = wanted.kind == &HTTP_ROUTES;
+    if let Some(seen) = seen.filter(|_| is_route || wanted.kind == &DEPLOYMENTS) {
+        let from = seen["metadata"]["annotations"][ANNOTATION_SEQUENCE].as_str().and_then(|n| n.parse::<i64>().ok());
+        if is_route && from.is_some_and(|from| from > core.status.sequence) {
+            warn!(route = wanted.name, "the route was written from a newer state than ours; it stays");
             return Ok(0);
         }
-        if wanted.kind == &HTTP_ROUTES || wanted.kind == &DEPLOYMENTS {
-            object["metadata"]["resourceVersion"] = seen["metadata"]["resourceVersion"].clone();
-        }
-        if wanted.kind == &HTTP_ROUTES {
-            let from =
-                seen["metadata"]["annotations"][ANNOTATION_SEQUENCE].as_str().and_then(|n| n.parse::<i64>().ok());
-            if from.is_some_and(|from| from > core.status.sequence) {
-                warn!(route = wanted.name, "the route was written from a newer state than ours; it stays");
-                return Ok(0);
-            }
-        }
+        object["metadata"]["resourceVersion"] = seen["metadata"]["resourceVersion"].clone();
     }
-    if wanted.kind == &HTTP_ROUTES {
+    if is_route {
         object["metadata"]["annotations"] = json!({ANNOTATION_SEQUENCE: core.status.sequence.to_string()});
     }
     let target = Target { kind: wanted.kind, namespace: Some(&core.namespace), name: &wanted.name };

@@ -81,6 +81,11 @@ impl Cache {
         Ok(all)
     }
 
+    /// One object of the core, as last seen.
+    pub fn one(&self, kind: &Kind, core: &str, name: &str) -> Option<Value> {
+        self.inner().indexes.get(kind.plural)?.get(&(core.to_owned(), name.to_owned())).cloned()
+    }
+
     /// Whether routes can be made.
     pub fn gateway_served(&self) -> bool {
         self.inner().gateway == Some(true)

@@ -22,7 +22,7 @@ const RESTARTS: u64 = 3;
 /// Characters that are kept of what was seen.
 const DETAIL: usize = 400;
 /// How long a canary that goes may still be asked, at most.
-pub const DRAIN: Duration = Duration::from_secs(60);
+const DRAIN: Duration = Duration::from_secs(60);
 
 /// A move to be put on record before anything is done.
 #[derive(Clone, Debug, PartialEq)]
@@ -200,7 +200,7 @@ fn forward(core: &ValidCore, seen: &Seen, now: &Time, state: &RolloutState) -> O
         }
         RolloutState::Shifting { step, .. } => {
             let stands = has_pods(core, seen) && stands(core, seen, &intent(core, seen)).is_ok();
-            let weight = weight(core);
+            let weight = core.weight();
             let reached = intent(core, seen).weight == weight;
             (stands && reached).then(|| {
                 let note = format!("{weight} % of traffic go to it");
@@ -211,14 +211,14 @@ fn forward(core: &ValidCore, seen: &Seen, now: &Time, state: &RolloutState) -> O
             // What a freeze finds under way stays where it is.
             let free = seen.leave.frozen.is_none() && passed(core, seen, now, *step);
             free.then(|| {
-                let whole = weight_of(core, *step).is_none_or(|wanted| weight(core) >= wanted);
+                let whole = weight_of(core, *step).is_none_or(|wanted| core.weight() >= wanted);
                 let number = if whole { step + 1 } else { *step };
                 shift(core, seen, now, number, "its requests were counted and are good")
             })
         }
         RolloutState::Promoting { .. } => {
             let intent = intent(core, seen);
-            let weight = weight(core);
+            let weight = core.weight();
             let done = has_pods(core, seen) && intent.weight == weight && stands(core, seen, &intent).is_ok();
             done.then(|| {
                 if core.status.stable.is_some() && !core.rollout.watch.is_zero() {
@@ -235,14 +235,9 @@ fn forward(core: &ValidCore, seen: &Seen, now: &Time, state: &RolloutState) -> O
     }
 }
 
-/// The canary's share of traffic on record.
-fn weight(core: &ValidCore) -> i32 {
-    core.status.canary.as_ref().map_or(0, |canary| canary.weight_percent)
-}
-
 /// The share a step asks for; `None` beyond the last.
 fn weight_of(core: &ValidCore, number: i32) -> Option<i32> {
-    usize::try_from(number - 1).ok().and_then(|at| core.rollout.steps.get(at)).map(|step| step.weight_percent)
+    core.rollout.step(number).map(|step| step.weight_percent)
 }
 
 /// Towards the step of that number, or beyond the last: as far as the budgets
@@ -252,7 +247,7 @@ fn shift(core: &ValidCore, seen: &Seen, now: &Time, number: i32, note: &str) -> 
     let last = i32::try_from(core.rollout.steps.len()).unwrap_or(i32::MAX);
     let alone = core.status.stable.is_none();
     let wanted = weight_of(core, number).unwrap_or(100 - CONTROL);
-    let (allowed, why) = seen.leave.next(weight(core), wanted);
+    let (allowed, why) = seen.leave.next(core.weight(), wanted);
     let (state, share) = if alone {
         // Nobody to share with.
         (RolloutState::Promoting { since }, 100)
@@ -272,8 +267,7 @@ fn shift(core: &ValidCore, seen: &Seen, now: &Time, number: i32, note: &str) -> 
 }
 
 fn passed(core: &ValidCore, seen: &Seen, now: &Time, step: i32) -> bool {
-    let held = usize::try_from(step - 1).ok().and_then(|at| core.rollout.steps.get(at));
-    let hold = held.map_or(0, |step| u64::from(step.hold_seconds.unsigned_abs()));
+    let hold = core.rollout.step(step).map_or(0, |step| u64::from(step.hold_seconds.unsigned_abs()));
     if core.rollout.objectives.is_empty() {
         return core.status.state.as_ref().is_some_and(|s| has_passed(s.since(), Duration::from_secs(hold), now));
     }

@@ -33,7 +33,6 @@ use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
 use kube::runtime::reflector::Store;
 use kube::{Resource, ResourceExt};
-use serde_json::json;
 use tokio::sync::Mutex;
 use tracing::info;
 
@@ -46,8 +45,8 @@ use self::pods::AskPods;
 use self::seen::{Golden, Judged, Pod, Seen};
 use self::traffic::intent;
 use self::valid::ValidCore;
-use crate::api::{Story, Target};
-use crate::ctx::{Ctx, version_number};
+use crate::api::Story;
+use crate::ctx::Ctx;
 use crate::driver::{Outcome, Wake, Workflow};
 use crate::error::{Class, Error};
 use crate::kinds::CORES;
@@ -81,6 +80,8 @@ pub struct CoreWorkflow {
 /// What is known of a core's canary beyond what is on record.
 #[derive(Default)]
 pub struct Memory {
+    /// Its revision: what is known of one says nothing of the next.
+    canary: String,
     /// Pods whose golden samples came out exactly.
     exact: BTreeSet<String>,
     /// Requests its pods had answered, and since when that is all.
@@ -113,6 +114,9 @@ impl CoreWorkflow {
             *memory = Memory::default();
             return Ok(seen);
         };
+        if memory.canary != canary.revision {
+            *memory = Memory { canary: canary.revision.clone(), ..Memory::default() };
+        }
         let pods: Vec<Pod> =
             seen.pods().filter(|pod| pod.revision == canary.revision && pod.ready && !pod.ending).collect();
         match &core.status.state {
@@ -196,7 +200,10 @@ impl CoreWorkflow {
 
 /// Asks every pod that was not asked yet.
 async fn golden(pods: &[Pod], memory: &mut Memory, ask: &dyn AskPods) -> Golden {
-    for pod in pods.iter().filter(|pod| !memory.exact.contains(&pod.uid)).collect::<Vec<_>>() {
+    for pod in pods {
+        if memory.exact.contains(&pod.uid) {
+            continue;
+        }
         let Some(ip) = &pod.ip else { return Golden::Waits(format!("pod {} has no address", pod.name)) };
         match ask.golden(ip).await {
             Ok(Ok(samples)) => {
@@ -257,16 +264,8 @@ async fn judged(
 
 /// Writes the whole status if the object is as it was when it was read.
 async fn publish(core: &mut ValidCore, ctx: &Ctx) -> Result<u32, Error> {
-    let target = Target { kind: &CORES, namespace: Some(&core.namespace), name: &core.name };
-    let object = json!({
-        "apiVersion": CORES.api_version(), "kind": CORES.kind,
-        "metadata": {"name": core.name, "namespace": core.namespace, "uid": core.uid, "resourceVersion": core.version},
-        "status": core.status,
-    });
-    let written = ctx.server.apply_status(target, MANAGER_STATUS, &object).await?;
-    core.version = written.metadata.resource_version.clone().unwrap_or_default();
-    ctx.own_writes.wrote(&core.uid, version_number(Some(&core.version)));
-    ctx.metrics.status_writes.with_label_values(&[CoreWorkflow::NAME]).inc();
+    let whose = (Some(core.namespace.as_str()), core.name.as_str(), core.uid.as_str());
+    core.version = PUBLISHER.write(whose, Some(&core.version), &core.status, ctx).await?;
     Ok(1)
 }
 

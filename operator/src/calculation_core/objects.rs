@@ -279,7 +279,7 @@ fn autoscaler(core: &ValidCore, revision: &str, least: i32) -> Option<Wanted> {
 /// The service in the cluster. Where no gateway weighs, it leads to pods of
 /// both revisions, as many as each has.
 fn service(core: &ValidCore, seen: &Seen, intent: &Intent) -> Option<Wanted> {
-    let shares = seen.route(&core.name, core.route.is_some()) == RouteSeen::None && intent.weight > 0;
+    let shares = seen.route(core) == RouteSeen::None && intent.weight > 0;
     let mut selector = json!({LABEL_CORE: core.name});
     match (&intent.stable, &intent.canary) {
         (Some(_), Some(_)) if shares => {}

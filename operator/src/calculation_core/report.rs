@@ -95,7 +95,7 @@ fn standing(core: &ValidCore, seen: &Seen, now: Timestamp) -> Said {
         (ConditionStatus::False, reason, format!("{what}{why}"))
     };
     let revision = canary_of(core);
-    let weight = core.status.canary.as_ref().map_or(0, |canary| canary.weight_percent);
+    let weight = core.weight();
     if let (Some(why), false) = (&seen.unusable, core.is_served()) {
         return (ConditionStatus::False, Reason::ObjectiveUnusable, why.clone());
     }
@@ -157,8 +157,7 @@ fn soaking(core: &ValidCore, seen: &Seen, now: Timestamp, step: i32, weight: i32
         );
         return (ConditionStatus::False, Reason::AnalysisHeld, message);
     }
-    let held = usize::try_from(step - 1).ok().and_then(|at| core.rollout.steps.get(at));
-    let hold = held.map_or(0, |step| step.hold_seconds);
+    let hold = core.rollout.step(step).map_or(0, |step| step.hold_seconds);
     let message = format!(
         "step {step} of {steps}: {revision} has {weight} % of traffic, for {hold} s at least and until its requests suffice"
     );
@@ -168,7 +167,7 @@ fn soaking(core: &ValidCore, seen: &Seen, now: Timestamp, step: i32, weight: i32
 /// How traffic is split, and whether that stands.
 fn routed(core: &ValidCore, seen: &Seen) -> Stated {
     let said = |status, reason, message: String| Stated { type_: ROUTED, status, reason, message };
-    match seen.route(&core.name, core.route.is_some()) {
+    match seen.route(core) {
         RouteSeen::None if core.route.is_some() => said(
             ConditionStatus::False,
             Reason::RouteRefused,

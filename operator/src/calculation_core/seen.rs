@@ -3,13 +3,13 @@
 
 use std::collections::BTreeMap;
 
-use hashinsight_crds::names::{ANNOTATION_SEQUENCE, LABEL_REVISION};
+use hashinsight_crds::names::LABEL_REVISION;
 use hashinsight_gates::canary::{Judgement, Verdict};
 use jiff::Timestamp;
 use serde_json::Value;
 
 use super::leave::Leave;
-use super::valid::Content;
+use super::valid::{Content, ValidCore};
 use crate::kinds::{CONTROLLER_REVISIONS, DEPLOYMENTS, HTTP_ROUTES, Kind, PODS};
 
 /// Objects by plural and name.
@@ -60,8 +60,6 @@ pub enum RouteSeen {
         weights: BTreeMap<String, i64>,
         /// What the gateways say of it.
         taken: Taken,
-        /// The state it was written from.
-        sequence: i64,
     },
 }
 
@@ -157,21 +155,15 @@ impl Seen {
     }
 
     /// The route.
-    pub fn route(&self, name: &str, is_asked: bool) -> RouteSeen {
-        if !is_asked || !self.gateway_served {
+    pub fn route(&self, core: &ValidCore) -> RouteSeen {
+        if core.route.is_none() || !self.gateway_served {
             return RouteSeen::None;
         }
-        let Some(route) = self.objects.get(&(HTTP_ROUTES.plural, name.to_owned())) else { return RouteSeen::Missing };
+        let route = self.objects.get(&(HTTP_ROUTES.plural, core.name.clone()));
+        let Some(route) = route else { return RouteSeen::Missing };
         let backends = route["spec"]["rules"][0]["backendRefs"].as_array().map(Vec::as_slice).unwrap_or_default();
         let weight = |backend: &Value| (text(&backend["name"]), backend["weight"].as_i64().unwrap_or(1));
-        RouteSeen::There {
-            weights: backends.iter().map(weight).collect(),
-            taken: taken(route),
-            sequence: route["metadata"]["annotations"][ANNOTATION_SEQUENCE]
-                .as_str()
-                .and_then(|text| text.parse().ok())
-                .unwrap_or(0),
-        }
+        RouteSeen::There { weights: backends.iter().map(weight).collect(), taken: taken(route) }
     }
 }
 

@@ -32,7 +32,7 @@ pub fn full(core: &ValidCore) -> i32 {
 }
 
 fn is_weighted(core: &ValidCore, seen: &Seen) -> bool {
-    seen.route(&core.name, core.route.is_some()) != RouteSeen::None
+    seen.route(core) != RouteSeen::None
 }
 
 /// Pods of the canary for a share of traffic. By replicas alone, the share is
@@ -49,14 +49,14 @@ fn pods_for(core: &ValidCore, seen: &Seen, weight: i32) -> i32 {
 
 /// Pods of the canary before traffic may be what is on record.
 pub fn needed(core: &ValidCore, seen: &Seen) -> i32 {
-    let recorded = core.status.canary.as_ref().map_or(0, |canary| canary.weight_percent);
+    let recorded = core.weight();
     let first = core.rollout.steps.first().map_or(100, |step| step.weight_percent);
     pods_for(core, seen, if recorded == 0 { first } else { recorded })
 }
 
 /// The canary's share of traffic as it is.
 fn current(core: &ValidCore, seen: &Seen, canary: &str) -> i32 {
-    match seen.route(&core.name, core.route.is_some()) {
+    match seen.route(core) {
         RouteSeen::There { weights, .. } => {
             let all: i64 = weights.values().sum();
             let ours = weights.get(&core.of_revision(canary)).copied().unwrap_or(0);
@@ -69,7 +69,7 @@ fn current(core: &ValidCore, seen: &Seen, canary: &str) -> i32 {
             match narrowed {
                 // To one revision; or to none, so that pods share.
                 Some(Some(revision)) if revision != canary => 0,
-                Some(_) => core.status.canary.as_ref().map_or(0, |canary| canary.weight_percent.max(1)),
+                Some(_) => core.weight().max(1),
                 None => 0,
             }
         }
@@ -132,7 +132,7 @@ fn kept(core: &ValidCore, seen: &Seen, stable: Option<&str>, canary: &str) -> i3
 /// what is missing.
 pub fn stands(core: &ValidCore, seen: &Seen, intent: &Intent) -> Result<(), String> {
     let Some((canary, _)) = &intent.canary else { return Ok(()) };
-    match seen.route(&core.name, core.route.is_some()) {
+    match seen.route(core) {
         RouteSeen::Missing => Err("the route is not there yet".to_owned()),
         RouteSeen::There { taken: Taken::Refused(why), .. } => Err(why),
         RouteSeen::There { taken: Taken::NotYet, .. } => Err("the gateway has not read the route yet".to_owned()),

@@ -85,6 +85,13 @@ pub struct Rollout {
     pub on_no_data: OnNoData,
 }
 
+impl Rollout {
+    /// The step of that number, from 1; `None` beyond the last.
+    pub fn step(&self, number: i32) -> Option<&Step> {
+        usize::try_from(number - 1).ok().and_then(|at| self.steps.get(at))
+    }
+}
+
 /// A core that can be worked on.
 #[derive(Clone, Debug)]
 pub struct ValidCore {
@@ -169,6 +176,11 @@ impl ValidCore {
     /// Whether the stable revision is what the spec asks for.
     pub fn is_served(&self) -> bool {
         self.status.stable.as_ref().is_some_and(|stable| stable.revision == self.revision)
+    }
+
+    /// The canary's share of traffic on record, in percent.
+    pub fn weight(&self) -> i32 {
+        self.status.canary.as_ref().map_or(0, |canary| canary.weight_percent)
     }
 
     /// Name of what belongs to a revision alone.
