@@ -2,8 +2,8 @@
 
 use hashinsight_crds::text::{Text, text};
 use hashinsight_crds::{
-    CalculationCore, ChangeNotice, ErrorBudgetPolicy, Incident, ServiceLevelObjective, Tenant, TenantPlan,
-    TenantSummary,
+    CalculationCore, ChangeNotice, ErrorBudgetPolicy, Incident, RolloutAction, ServiceLevelObjective, Tenant,
+    TenantPlan, TenantSummary,
 };
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
@@ -36,7 +36,7 @@ pub enum Place {
 }
 
 /// Our kinds, and where they live.
-pub fn kinds() -> [(ApiResource, Place); 8] {
+pub fn kinds() -> [(ApiResource, Place); 9] {
     [
         (ApiResource::erase::<Tenant>(&()), Place::Cluster),
         (ApiResource::erase::<TenantPlan>(&()), Place::Cluster),
@@ -46,6 +46,7 @@ pub fn kinds() -> [(ApiResource, Place); 8] {
         (ApiResource::erase::<ChangeNotice>(&()), Place::Operator),
         (ApiResource::erase::<Incident>(&()), Place::Operator),
         (ApiResource::erase::<CalculationCore>(&()), Place::Operator),
+        (ApiResource::erase::<RolloutAction>(&()), Place::Operator),
     ]
 }
 

@@ -77,7 +77,7 @@ async fn every_command_exists(ground: Arc<Ground>) {
             // The program's words up to the first that is an option or a place.
             let verb: Vec<&str> = match words[0] {
                 "kubectl" if words[1] == "rollout" => words[..3].to_vec(),
-                "hashinsight" if ["slo", "incident"].contains(&words[1]) => words[..3].to_vec(),
+                "hashinsight" if ["slo", "incident", "canary"].contains(&words[1]) => words[..3].to_vec(),
                 "kubectl" | "hashinsight" => words[..2].to_vec(),
                 "helm" => {
                     assert!(["upgrade", "install", "uninstall"].contains(&words[1]), "{command}");

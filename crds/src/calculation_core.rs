@@ -11,7 +11,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 pub use self::status::{
-    CalculationCoreStatus, Canary, CanaryVerdict, Quarantined, RollbackReason, RolloutState, Version,
+    ActionDone, CalculationCoreStatus, Canary, CanaryVerdict, Paused, Quarantined, RollbackReason, RolloutState,
+    Version,
 };
 
 /// A version of the calculation core, and how it takes the place of the one

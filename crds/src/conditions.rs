@@ -27,6 +27,9 @@ pub const SPEC_SOUND: &str = "SpecSound";
 /// Whether every clock of an incident has been kept.
 pub const PROMISES_KEPT: &str = "PromisesKept";
 
+/// Whether what runs once was done.
+pub const SUCCEEDED: &str = "Succeeded";
+
 /// How a core's traffic is split, and whether that stands.
 pub const ROUTED: &str = "Routed";
 

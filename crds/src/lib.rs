@@ -26,8 +26,11 @@
 //! | Incident | over | `True` | `IncidentResolved` | |
 //! | CalculationCore | its revision serves, or is watched | `True` | `CoreServing`, `CoreWatched` | |
 //! | CalculationCore | a rollout is under way | `False` | `CanaryStarting`, `CanaryVerifying`, `CanaryShifting`, `CanarySoaking`, `CanaryPromoting`, `CanaryRollingBack`, `AnalysisHeld`, `ReleaseFrozen` | `Reconciling` |
+//! | CalculationCore | a person holds the rollout | `False` | `CanaryPaused` | `Reconciling` |
 //! | CalculationCore | its objects cannot be made | `False` | `PermissionMissing`, `PartsFailed` | `Reconciling` |
 //! | CalculationCore | waits for a human | `False` | `RolledBack`, `ObjectiveUnusable`, `SpecRefused`, `Unreadable` | `Stalled` |
+//! | RolloutAction | done | `True` | `ActionDone` | `Succeeded` |
+//! | RolloutAction | not done, and never will be | `False` | `ActionRefused`, `ActionExpired`, `Unreadable` | `Stalled` |
 //! | TenantSummary | always | as its Tenant | as its Tenant | as its Tenant |
 //!
 //! # Immutable fields
@@ -35,6 +38,7 @@
 //! | field | why |
 //! |---|---|
 //! | `Tenant.spec.region` | the data lives there; moving it is a migration, not an edit |
+//! | all of a `RolloutAction` | it is a record |
 //! | what fired and when, and who took and ended an `Incident`, once stated | it is a record |
 //! | the kind of `ServiceLevelObjective.spec.window` | a budget of days and one of a month are not the same promise |
 
@@ -48,6 +52,7 @@ pub mod names;
 pub mod objective;
 pub mod quantity;
 pub mod reasons;
+pub mod rollout_action;
 pub mod schema;
 pub mod tenant;
 pub mod tenant_plan;
@@ -62,6 +67,7 @@ pub use incident::{Incident, IncidentSpec, IncidentStatus};
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 pub use objective::{ServiceLevelObjective, ServiceLevelObjectiveSpec, ServiceLevelObjectiveStatus};
 pub use reasons::Reason;
+pub use rollout_action::{RolloutAction, RolloutActionSpec, RolloutActionStatus};
 pub use tenant::{Tenant, TenantSpec, TenantStatus};
 pub use tenant_plan::{TenantPlan, TenantPlanSpec, TenantPlanStatus};
 pub use tenant_summary::{TenantSummary, TenantSummarySpec, TenantSummaryStatus};

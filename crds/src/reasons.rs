@@ -522,8 +522,8 @@ reasons! {
             "新版本已回滚，不会自动重试；仅稳定版在服务。",
         ),
         next: text(
-            "Read why in the message, and apply another revision.",
-            "请阅读消息中的原因，然后应用另一版本。",
+            "Read why in the message, and apply another revision; or, if something else was at fault, `hashinsight canary retry <core>`.",
+            "请阅读消息中的原因，然后应用另一版本；若原因不在该版本，可用 `hashinsight canary retry <core>` 重试。",
         ),
     }
     /// There has been no data for too long.
@@ -547,6 +547,41 @@ reasons! {
             "Wait, or mark the change as Fix or Security by the annotation hashinsight.net/change-class.",
             "请等待，或用注解 hashinsight.net/change-class 将该变更标为 Fix 或 Security。",
         ),
+    }
+    /// A person holds the rollout where it is.
+    CanaryPaused {
+        meaning: text(
+            "A person holds the rollout where it is; what is bad is still taken back.",
+            "发布已被人工暂停；若版本有问题仍会回滚。",
+        ),
+        next: text(
+            "Resume it: `hashinsight canary resume <core> -n <namespace>`; or abort or promote it.",
+            "恢复发布：`hashinsight canary resume <core> -n <namespace>`；也可中止或直接晋升。",
+        ),
+    }
+    /// An action was done.
+    ActionDone {
+        meaning: text("The action was done.", "该操作已执行。"),
+        next: NOTHING,
+    }
+    /// An action does not fit where the rollout stands.
+    ActionRefused {
+        meaning: text(
+            "The action does not fit where the rollout stands, and is not done.",
+            "该操作与发布当前状态不符，未执行。",
+        ),
+        next: text(
+            "Read why in the message; `hashinsight canary watch <core>` shows where the rollout stands. Make another action.",
+            "请阅读消息中的原因；`hashinsight canary watch <core>` 显示发布所处状态。然后另建操作。",
+        ),
+    }
+    /// An action ran out before it could be done.
+    ActionExpired {
+        meaning: text(
+            "The action ran out before it could be done, and is not done.",
+            "该操作在执行前已过期，未执行。",
+        ),
+        next: text("Make another one, if it is still wanted.", "如仍需要，请另建操作。"),
     }
     /// An objective cannot judge a single revision.
     ObjectiveUnusable {

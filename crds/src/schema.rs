@@ -6,8 +6,8 @@ use kube::CustomResourceExt;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    CalculationCore, ChangeNotice, ErrorBudgetPolicy, Incident, ServiceLevelObjective, Tenant, TenantPlan,
-    TenantSummary,
+    CalculationCore, ChangeNotice, ErrorBudgetPolicy, Incident, RolloutAction, ServiceLevelObjective, Tenant,
+    TenantPlan, TenantSummary,
 };
 
 /// Version of the set of CRDs, so that admission can refuse a downgrade.
@@ -37,6 +37,7 @@ pub fn all() -> Result<Vec<CustomResourceDefinition>, SchemaError> {
         ChangeNotice::crd(),
         Incident::crd(),
         CalculationCore::crd(),
+        RolloutAction::crd(),
     ]
     .into_iter()
     .map(finish)

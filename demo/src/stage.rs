@@ -214,7 +214,7 @@ impl Stage {
                  kubectl delete tenant acme borealis cumulus\n  \
                  helm uninstall hashinsight-defaults hashinsight -n hashinsight-system\n  \
                  kubectl delete crd tenants.hashinsight.net tenantplans.hashinsight.net tenantsummaries.hashinsight.net \
-                 servicelevelobjectives.hashinsight.net errorbudgetpolicies.hashinsight.net changenotices.hashinsight.net incidents.hashinsight.net calculationcores.hashinsight.net\n  \
+                 servicelevelobjectives.hashinsight.net errorbudgetpolicies.hashinsight.net changenotices.hashinsight.net incidents.hashinsight.net calculationcores.hashinsight.net rolloutactions.hashinsight.net\n  \
                  kubectl delete namespace hashinsight-system"
             ),
         }

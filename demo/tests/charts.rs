@@ -100,7 +100,7 @@ fn toggles_do_what_they_say() {
     }
     let kept =
         |value: &str| rendered(OPERATOR, &["--set", value]).unwrap().matches("helm.sh/resource-policy: keep").count();
-    assert_eq!((kept("crds.keep=true"), kept("crds.keep=false")), (8, 0));
+    assert_eq!((kept("crds.keep=true"), kept("crds.keep=false")), (9, 0));
 }
 
 #[test]

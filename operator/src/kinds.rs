@@ -79,6 +79,8 @@ pub const CONFIG_MAPS: Kind = Kind::new("", "v1", "ConfigMap", "configmaps");
 pub const PROMETHEUS_RULES: Kind = Kind::new("monitoring.coreos.com", "v1", "PrometheusRule", "prometheusrules");
 /// Calculation cores.
 pub const CORES: Kind = Kind::new("hashinsight.net", "v1alpha1", "CalculationCore", "calculationcores");
+/// What people ask of rollouts.
+pub const ACTIONS: Kind = Kind::new("hashinsight.net", "v1alpha1", "RolloutAction", "rolloutactions");
 /// Deployments; one a revision of a core.
 pub const DEPLOYMENTS: Kind = Kind::new("apps", "v1", "Deployment", "deployments");
 /// What made the pods of a revision.

@@ -25,6 +25,7 @@ pub mod metrics;
 pub mod objective;
 pub mod publish;
 pub mod rbac;
+pub mod rollout_action;
 pub mod run;
 pub mod settings;
 pub mod tenant;

@@ -9,9 +9,9 @@ use serde_json::{Value, json};
 
 use crate::calculation_core::cache::GATEWAY_CRD;
 use crate::kinds::{
-    AUTOSCALERS, BINDINGS, BUDGET_POLICIES, CLUSTER_ROLES, CONFIG_MAPS, CONTROLLER_REVISIONS, CORES, CRDS, DEPLOYMENTS,
-    DISRUPTION_BUDGETS, EVENTS, HTTP_ROUTES, INCIDENTS, Kind, LEASES, LIMITS, NAMESPACES, NODES, NOTICES, OBJECTIVES,
-    PLANS, PODS, POLICIES, PROMETHEUS_RULES, QUOTAS, SERVICES, SUMMARIES, TENANTS,
+    ACTIONS, AUTOSCALERS, BINDINGS, BUDGET_POLICIES, CLUSTER_ROLES, CONFIG_MAPS, CONTROLLER_REVISIONS, CORES, CRDS,
+    DEPLOYMENTS, DISRUPTION_BUDGETS, EVENTS, HTTP_ROUTES, INCIDENTS, Kind, LEASES, LIMITS, NAMESPACES, NODES, NOTICES,
+    OBJECTIVES, PLANS, PODS, POLICIES, PROMETHEUS_RULES, QUOTAS, SERVICES, SUMMARIES, TENANTS,
 };
 use crate::objective::rendering::MONITORING_CRD;
 
@@ -40,7 +40,7 @@ fn status(kind: &'static Kind) -> Grant {
 }
 
 /// CRDs the operator needs before it can work.
-pub const REQUIRED_CRDS: [&str; 8] = [
+pub const REQUIRED_CRDS: [&str; 9] = [
     "tenants.hashinsight.net",
     "tenantplans.hashinsight.net",
     "tenantsummaries.hashinsight.net",
@@ -49,6 +49,7 @@ pub const REQUIRED_CRDS: [&str; 8] = [
     "changenotices.hashinsight.net",
     "incidents.hashinsight.net",
     "calculationcores.hashinsight.net",
+    "rolloutactions.hashinsight.net",
 ];
 
 /// Of kinds that are owned whole.
@@ -115,6 +116,12 @@ fn system_grants() -> Vec<Grant> {
         grant(&PROMETHEUS_RULES, &["list", "create", "patch", "delete"], rules),
         grant(&CORES, &["list", "watch"], "versions of the service; the spec is the user's"),
         status(&CORES),
+        grant(
+            &ACTIONS,
+            &["get", "list", "watch"],
+            "what people ask of rollouts; get is the fresh read before one is done",
+        ),
+        status(&ACTIONS),
         grant(&CONTROLLER_REVISIONS, &OWNED, of_core),
         grant(&DEPLOYMENTS, &OWNED, of_core),
         grant(&SERVICES, &OWNED, of_core),

@@ -70,6 +70,9 @@ runbooks! {
     ObjectiveUnusable,
     ReleaseFrozen,
     RouteRefused,
+    CanaryPaused,
+    ActionRefused,
+    ActionExpired,
     ScaleCalculationCore,
 }
 
@@ -114,6 +117,9 @@ impl Runbook {
             Reason::ObjectiveUnusable => Self::ObjectiveUnusable,
             Reason::ReleaseFrozen => Self::ReleaseFrozen,
             Reason::RouteRefused => Self::RouteRefused,
+            Reason::CanaryPaused => Self::CanaryPaused,
+            Reason::ActionRefused => Self::ActionRefused,
+            Reason::ActionExpired => Self::ActionExpired,
             Reason::Accepted
             | Reason::Provisioning
             | Reason::Provisioned
@@ -141,6 +147,7 @@ impl Runbook {
             | Reason::CanarySoaking
             | Reason::CanaryPromoting
             | Reason::CanaryRollingBack
+            | Reason::ActionDone
             | Reason::TrafficByWeight
             | Reason::TrafficByReplicas => return None,
         })

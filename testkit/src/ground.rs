@@ -119,7 +119,7 @@ pub struct Objects(pub Client);
 const ADMISSION: &str = "admissionregistration.k8s.io";
 
 /// Kinds tests speak of: (kind, group, version, plural).
-const KINDS: [(&str, &str, &str, &str); 40] = [
+const KINDS: [(&str, &str, &str, &str); 41] = [
     ("Tenant", "hashinsight.net", "v1alpha1", "tenants"),
     ("TenantPlan", "hashinsight.net", "v1alpha1", "tenantplans"),
     ("TenantSummary", "hashinsight.net", "v1alpha1", "tenantsummaries"),
@@ -143,6 +143,7 @@ const KINDS: [(&str, &str, &str, &str); 40] = [
     ("ChangeNotice", "hashinsight.net", "v1alpha1", "changenotices"),
     ("Incident", "hashinsight.net", "v1alpha1", "incidents"),
     ("CalculationCore", "hashinsight.net", "v1alpha1", "calculationcores"),
+    ("RolloutAction", "hashinsight.net", "v1alpha1", "rolloutactions"),
     ("ControllerRevision", "apps", "v1", "controllerrevisions"),
     ("ReplicaSet", "apps", "v1", "replicasets"),
     ("HorizontalPodAutoscaler", "autoscaling", "v2", "horizontalpodautoscalers"),

@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::conditions::{Condition, list_schema};
+use crate::rollout_action::Verb;
 
 /// Where a core stands. What it says is on record before anything irreversible
 /// is done, and what is done follows from it alone.
@@ -33,6 +34,13 @@ pub struct CalculationCoreStatus {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(range(min = 0, max = 1000))]
     pub pinned_replicas: Option<i32>,
+    /// Since when a person holds the rollout where it is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub paused: Option<Paused>,
+    /// The RolloutAction that was done last: it is on record with what it did,
+    /// so that none is done twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_action: Option<ActionDone>,
     /// Revisions that are not tried again by themselves, newest first.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 20), extend("x-kubernetes-list-type" = "map", "x-kubernetes-list-map-keys" = ["revision"]))]
@@ -41,6 +49,13 @@ pub struct CalculationCoreStatus {
     #[serde(default)]
     #[schemars(schema_with = "list_schema")]
     pub conditions: Vec<Condition>,
+}
+
+impl CalculationCoreStatus {
+    /// Whether a revision is on its way, or on its way back.
+    pub const fn is_under_way(&self) -> bool {
+        !matches!(&self.state, None | Some(RolloutState::Promoted { .. } | RolloutState::RolledBack { .. }))
+    }
 }
 
 /// A revision.
@@ -98,6 +113,39 @@ pub enum CanaryVerdict {
     Error,
     /// It is worse than may be promoted.
     Fail,
+}
+
+/// A rollout that a person holds.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Paused {
+    /// Since when.
+    pub since: Time,
+    /// Who.
+    #[schemars(length(max = 253))]
+    pub by: String,
+    /// Why.
+    #[schemars(length(max = 400))]
+    pub reason: String,
+}
+
+/// A RolloutAction that was done.
+#[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ActionDone {
+    /// Its uid.
+    #[schemars(length(max = 64))]
+    pub uid: String,
+    /// Its name.
+    #[schemars(length(max = 253))]
+    pub name: String,
+    /// What was done.
+    pub verb: Verb,
+    /// Who asked.
+    #[schemars(length(max = 253))]
+    pub by: String,
+    /// When.
+    pub at: Time,
 }
 
 /// A revision that is not tried again by itself.
@@ -232,6 +280,8 @@ pub enum RollbackReason {
     RouteRefused,
     /// There was no data for too long, and the spec says so.
     NoDataDeadlineExceeded,
+    /// A person took it back.
+    Aborted,
     /// The spec asks for another revision.
     Superseded,
     /// The spec asks for the stable revision again.
@@ -240,24 +290,27 @@ pub enum RollbackReason {
 
 impl RollbackReason {
     /// All of them.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 9] = [
         Self::GoldenSamplesDiffer,
         Self::ObjectivesBroken,
         Self::CanaryUnavailable,
         Self::ProgressDeadlineExceeded,
         Self::RouteRefused,
         Self::NoDataDeadlineExceeded,
+        Self::Aborted,
         Self::Superseded,
         Self::Reverted,
     ];
 
-    /// Whether the revision is at fault: then it is not tried again by itself.
+    /// Whether it is held against the revision: then it is not tried again by
+    /// itself, not even when another was asked for in between.
     pub const fn is_fault(self) -> bool {
         match self {
             Self::GoldenSamplesDiffer
             | Self::ObjectivesBroken
             | Self::CanaryUnavailable
-            | Self::ProgressDeadlineExceeded => true,
+            | Self::ProgressDeadlineExceeded
+            | Self::Aborted => true,
             Self::RouteRefused | Self::NoDataDeadlineExceeded | Self::Superseded | Self::Reverted => false,
         }
     }
@@ -271,6 +324,7 @@ impl RollbackReason {
             Self::ProgressDeadlineExceeded => "a state took longer than progressDeadlineSeconds",
             Self::RouteRefused => "no gateway took the route for progressDeadlineSeconds",
             Self::NoDataDeadlineExceeded => "there was no data for noDataDeadlineSeconds",
+            Self::Aborted => "a person took it back",
             Self::Superseded => "the spec asks for another revision",
             Self::Reverted => "the spec asks for the stable revision again",
         }

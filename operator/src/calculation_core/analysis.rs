@@ -136,6 +136,11 @@ impl Tracker {
             && self.objectives.iter().eq(objectives.iter().map(|objective| &objective.id))
     }
 
+    /// Whether it has read of times that are not yet: the clock was set back.
+    pub fn is_ahead(&self, now: Timestamp) -> bool {
+        self.upto > now.as_second()
+    }
+
     /// Takes what was counted up to now, and says what follows. `step` is when
     /// the state began whose requests count towards passing.
     pub async fn look(

@@ -37,6 +37,14 @@ pub struct Move {
 pub fn step(core: &ValidCore, seen: &Seen, now: Timestamp) -> Option<Move> {
     let now = Time(Timestamp::from_second(now.as_second()).unwrap_or(now));
     let Some(state) = &core.status.state else { return begin(core, seen, &now) };
+    let counted = core.status.canary.as_ref().and_then(|canary| canary.counted_since.as_ref());
+    if counted.is_some_and(|since| *since > now) {
+        let mut anew = to(core, state.clone(), "the clock was set back; its requests are counted anew");
+        if let Some(canary) = &mut anew.status.canary {
+            canary.counted_since = Some(now);
+        }
+        return Some(anew);
+    }
     match state {
         RolloutState::Promoted { .. } | RolloutState::RolledBack { .. } => begin(core, seen, &now),
         RolloutState::RollingBack { since, reason, detail, drained_at } => {
@@ -47,15 +55,17 @@ pub fn step(core: &ValidCore, seen: &Seen, now: Timestamp) -> Option<Move> {
         | RolloutState::Shifting { .. }
         | RolloutState::Soaking { .. }
         | RolloutState::Promoting { .. }
-        | RolloutState::Watching { .. } => match fault(core, seen, &now, state) {
-            Some((reason, note)) => Some(roll_back(core, &now, reason, note)),
-            None => forward(core, seen, &now, state),
-        },
+        | RolloutState::Watching { .. } => {
+            let back = |(reason, note)| roll_back(core, &now, reason, note);
+            let bad = fault(core, seen, state).map(back);
+            // What can go on is not late, however long nobody could look.
+            bad.or_else(|| forward(core, seen, &now, state)).or_else(|| late(core, seen, &now, state).map(back))
+        }
     }
 }
 
 /// `state`, with everything else as it is on record.
-fn to(core: &ValidCore, state: RolloutState, note: impl Into<String>) -> Move {
+pub(super) fn to(core: &ValidCore, state: RolloutState, note: impl Into<String>) -> Move {
     let status =
         CalculationCoreStatus { state: Some(state), sequence: core.status.sequence + 1, ..core.status.clone() };
     Move { status, note: note.into() }
@@ -70,6 +80,7 @@ pub fn is_refused(core: &ValidCore) -> bool {
 }
 
 fn begin(core: &ValidCore, seen: &Seen, now: &Time) -> Option<Move> {
+    let content = core.asked.as_ref().ok()?;
     if core.is_served() {
         // Back at the stable revision after one that failed: all is as asked.
         let over = matches!(core.status.state, Some(RolloutState::RolledBack { .. }));
@@ -87,12 +98,12 @@ fn begin(core: &ValidCore, seen: &Seen, now: &Time) -> Option<Move> {
     let stable = core.status.stable.as_ref();
     first.status.pinned_replicas = stable.and_then(|stable| seen.replicas(&stable.revision));
     first.status.canary =
-        Some(Canary { revision: core.revision.clone(), image: core.content.image.clone(), ..Canary::default() });
+        Some(Canary { revision: core.revision.clone(), image: content.image.clone(), ..Canary::default() });
     Some(first)
 }
 
-/// What takes the canary back, whatever state it is in.
-fn fault(core: &ValidCore, seen: &Seen, now: &Time, state: &RolloutState) -> Option<(RollbackReason, String)> {
+/// What takes the canary back at once, whatever state it is in.
+fn fault(core: &ValidCore, seen: &Seen, state: &RolloutState) -> Option<(RollbackReason, String)> {
     let canary = core.status.canary.as_ref()?;
     if canary.revision != core.revision {
         let reason = if core.is_served() { RollbackReason::Reverted } else { RollbackReason::Superseded };
@@ -101,7 +112,8 @@ fn fault(core: &ValidCore, seen: &Seen, now: &Time, state: &RolloutState) -> Opt
     if let Golden::Differs(why) = &seen.golden {
         return Some((RollbackReason::GoldenSamplesDiffer, why.clone()));
     }
-    if canary.weight_percent > 0 {
+    // To a stable revision without a pod nobody is sent back.
+    if canary.weight_percent > 0 && !is_alone(core, seen) {
         if let Some(judged) = seen.judged.as_ref().filter(|judged| judged.verdict() == Verdict::Fail) {
             let note = format!("{} of {} requests were bad", judged.bad, judged.requests);
             return Some((RollbackReason::ObjectivesBroken, note));
@@ -112,12 +124,19 @@ fn fault(core: &ValidCore, seen: &Seen, now: &Time, state: &RolloutState) -> Opt
             return Some((RollbackReason::CanaryUnavailable, note));
         }
     }
-    late(core, seen, now, state)
+    None
 }
 
 /// Whether customers surely ask the canary in this state.
 const fn is_asked(state: &RolloutState) -> bool {
     matches!(state, RolloutState::Soaking { .. } | RolloutState::Watching { .. } | RolloutState::Promoting { .. })
+}
+
+/// Whether the canary has pods, and the stable revision there should be has
+/// none.
+fn is_alone(core: &ValidCore, seen: &Seen) -> bool {
+    let (Some(stable), Some(canary)) = (&core.status.stable, &core.status.canary) else { return false };
+    seen.ready(&stable.revision) == 0 && seen.ready(&canary.revision) > 0
 }
 
 fn unavailable(core: &ValidCore, seen: &Seen, canary: &str) -> Option<String> {
@@ -145,12 +164,14 @@ const fn limit(core: &ValidCore, state: &RolloutState) -> Option<Duration> {
     }
 }
 
+/// What takes it back when it has got no further for too long.
 fn late(core: &ValidCore, seen: &Seen, now: &Time, state: &RolloutState) -> Option<(RollbackReason, String)> {
     // What could not even be made is our own trouble, and told as such.
     let made = core.status.canary.as_ref().is_some_and(|canary| seen.replicas(&canary.revision).is_some());
     if let Some(limit) = limit(core, state)
         && made
-        && has_passed(state.since(), limit, now)
+        && core.status.paused.is_none()
+        && seen.in_state >= limit
     {
         let held = stands(core, seen, &intent(core, seen)).err();
         let route = core.route.is_some() && seen.gateway_served && held.is_some() && has_pods(core, seen);
@@ -161,6 +182,7 @@ fn late(core: &ValidCore, seen: &Seen, now: &Time, state: &RolloutState) -> Opti
     let without = seen.judged.as_ref().and_then(|judged| judged.without_data_since)?;
     let over = core.rollout.on_no_data == OnNoData::Rollback
         && matches!(state, RolloutState::Soaking { .. })
+        && core.status.paused.is_none()
         && has_passed(&Time(without), core.rollout.no_data, now);
     over.then(|| (RollbackReason::NoDataDeadlineExceeded, format!("no data since {without}")))
 }
@@ -189,6 +211,9 @@ pub fn waits_for(core: &ValidCore, seen: &Seen) -> Option<String> {
 }
 
 fn forward(core: &ValidCore, seen: &Seen, now: &Time, state: &RolloutState) -> Option<Move> {
+    if core.status.paused.is_some() {
+        return None;
+    }
     let since = now.clone();
     match state {
         RolloutState::Pending { .. } => {
@@ -209,7 +234,7 @@ fn forward(core: &ValidCore, seen: &Seen, now: &Time, state: &RolloutState) -> O
         }
         RolloutState::Soaking { step, .. } => {
             // What a freeze finds under way stays where it is.
-            let free = seen.leave.frozen.is_none() && passed(core, seen, now, *step);
+            let free = seen.leave.frozen.is_none() && passed(core, seen, *step);
             free.then(|| {
                 let whole = weight_of(core, *step).is_none_or(|wanted| core.weight() >= wanted);
                 let number = if whole { step + 1 } else { *step };
@@ -228,9 +253,7 @@ fn forward(core: &ValidCore, seen: &Seen, now: &Time, state: &RolloutState) -> O
                 }
             })
         }
-        RolloutState::Watching { since: watched } => {
-            has_passed(watched, core.rollout.watch, now).then(|| promoted(core, now))
-        }
+        RolloutState::Watching { .. } => (seen.in_state >= core.rollout.watch).then(|| promoted(core, now)),
         RolloutState::Promoted { .. } | RolloutState::RollingBack { .. } | RolloutState::RolledBack { .. } => None,
     }
 }
@@ -254,8 +277,7 @@ fn shift(core: &ValidCore, seen: &Seen, now: &Time, number: i32, note: &str) -> 
     } else if number <= last || allowed < wanted {
         (RolloutState::Shifting { since, step: number.min(last.max(1)) }, allowed)
     } else {
-        let all = if core.rollout.watch.is_zero() { 100 } else { 100 - CONTROL };
-        (RolloutState::Promoting { since }, all)
+        (RolloutState::Promoting { since }, all(core, seen))
     };
     let note = why.map_or_else(|| note.to_owned(), |why| format!("{note}; {share} % next: {why}"));
     let mut next = to(core, state, note);
@@ -266,27 +288,34 @@ fn shift(core: &ValidCore, seen: &Seen, now: &Time, number: i32, note: &str) -> 
     next
 }
 
-fn passed(core: &ValidCore, seen: &Seen, now: &Time, step: i32) -> bool {
+/// The share of a canary that serves: all but the control's, as long as there
+/// is one.
+pub(super) fn all(core: &ValidCore, seen: &Seen) -> i32 {
+    if core.rollout.watch.is_zero() || is_alone(core, seen) { 100 } else { 100 - CONTROL }
+}
+
+fn passed(core: &ValidCore, seen: &Seen, step: i32) -> bool {
     let hold = core.rollout.step(step).map_or(0, |step| u64::from(step.hold_seconds.unsigned_abs()));
     if core.rollout.objectives.is_empty() {
-        return core.status.state.as_ref().is_some_and(|s| has_passed(s.since(), Duration::from_secs(hold), now));
+        return seen.in_state >= Duration::from_secs(hold);
     }
     let judged = seen.judged.as_ref().filter(|_| seen.unusable.is_none());
     judged.is_some_and(|judged| judged.verdict() == Verdict::Pass && judged.observed >= hold)
 }
 
-fn promoted(core: &ValidCore, now: &Time) -> Move {
+pub(super) fn promoted(core: &ValidCore, now: &Time) -> Move {
     let mut next = to(core, RolloutState::Promoted { since: now.clone() }, "it is the stable revision");
     let canary = next.status.canary.take();
     next.status.stable = canary.map(|canary| Version { revision: canary.revision, image: canary.image });
-    next.status.pinned_replicas = None;
+    (next.status.pinned_replicas, next.status.paused) = (None, None);
     next
 }
 
-fn roll_back(core: &ValidCore, now: &Time, reason: RollbackReason, note: String) -> Move {
+pub(super) fn roll_back(core: &ValidCore, now: &Time, reason: RollbackReason, note: String) -> Move {
     let detail = note.chars().take(DETAIL).collect();
     let state = RolloutState::RollingBack { since: now.clone(), reason, detail, drained_at: None };
     let mut next = to(core, state, note);
+    next.status.paused = None;
     if let Some(canary) = &mut next.status.canary {
         canary.weight_percent = 0;
         if reason.is_fault() {
@@ -316,7 +345,7 @@ fn back(core: &ValidCore, seen: &Seen, now: &Time, rolling: &Rolling<'_>) -> Opt
         let intent = intent(core, seen);
         let gone = intent.weight == 0 && stands(core, seen, &intent).is_ok();
         let nobody = core.status.stable.is_none();
-        let over = seen.quiet || has_passed(since, DRAIN, now);
+        let over = seen.quiet || seen.in_state >= DRAIN;
         return ((gone || nobody) && over).then(|| {
             let since = (*since).clone();
             let state = RolloutState::RollingBack { since, reason, detail, drained_at: Some(now.clone()) };

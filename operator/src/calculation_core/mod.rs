@@ -7,6 +7,7 @@
 //! function of it (`traffic`, `objects`). A run that ends anywhere is taken up
 //! where its record is. This module decides no verdict: `gates::canary` does.
 
+mod action;
 mod analysis;
 mod apply;
 pub mod cache;
@@ -25,15 +26,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hashinsight_crds::calculation_core::RolloutState;
-use hashinsight_crds::conditions::{ConditionStatus, READY, STALLED, Stated, settle};
-use hashinsight_crds::{CalculationCore, CalculationCoreStatus, ErrorBudgetPolicy, Reason, ServiceLevelObjective};
+use hashinsight_crds::{
+    CalculationCore, CalculationCoreStatus, ErrorBudgetPolicy, RolloutAction, ServiceLevelObjective,
+};
 use hashinsight_slo::objective::{Objective, Reach};
 use jiff::Timestamp;
+use kube::ResourceExt;
 use kube::core::DeserializeGuard;
 use kube::core::error_boundary::InvalidObject;
 use kube::runtime::reflector::Store;
-use kube::{Resource, ResourceExt};
 use tokio::sync::Mutex;
+use tokio::time::Instant;
 use tracing::info;
 
 use self::analysis::{Tracker, usable};
@@ -45,12 +48,13 @@ use self::pods::AskPods;
 use self::seen::{Golden, Judged, Pod, Seen};
 use self::traffic::intent;
 use self::valid::ValidCore;
-use crate::api::Story;
+use crate::api::{Story, Target};
 use crate::ctx::Ctx;
 use crate::driver::{Outcome, Wake, Workflow};
 use crate::error::{Class, Error};
-use crate::kinds::CORES;
+use crate::kinds::{ACTIONS, CORES};
 use crate::publish::Publisher;
+use crate::rollout_action::{Actions, end, is_over};
 
 const PUBLISHER: Publisher = Publisher { kind: &CORES, manager: MANAGER_STATUS, controller: CoreWorkflow::NAME };
 /// Field manager of a core's objects.
@@ -73,6 +77,8 @@ pub struct CoreWorkflow {
     pub objectives: Store<DeserializeGuard<ServiceLevelObjective>>,
     /// All policies.
     pub policies: Store<DeserializeGuard<ErrorBudgetPolicy>>,
+    /// What people ask of rollouts.
+    pub actions: Actions,
     /// What is known of each canary; lost and found again with every start.
     pub memory: Mutex<BTreeMap<String, Memory>>,
 }
@@ -82,6 +88,8 @@ pub struct CoreWorkflow {
 pub struct Memory {
     /// Its revision: what is known of one says nothing of the next.
     canary: String,
+    /// The state on record, and since when this process has seen it.
+    entered: Option<(RolloutState, Instant)>,
     /// Pods whose golden samples came out exactly.
     exact: BTreeSet<String>,
     /// Requests its pods had answered, and since when that is all.
@@ -96,6 +104,7 @@ impl CoreWorkflow {
         let mut seen = Seen {
             objects: self.cache.of(&core.name)?,
             gateway_served: self.cache.gateway_served(),
+            in_state: Duration::ZERO,
             golden: Golden::NotAsked,
             quiet: false,
             judged: None,
@@ -116,6 +125,11 @@ impl CoreWorkflow {
         };
         if memory.canary != canary.revision {
             *memory = Memory { canary: canary.revision.clone(), ..Memory::default() };
+        }
+        if let Some(state) = &core.status.state {
+            memory.entered.take_if(|(entered, _)| entered != state);
+            let (_, since) = memory.entered.get_or_insert_with(|| (state.clone(), Instant::now()));
+            seen.in_state = since.elapsed();
         }
         let pods: Vec<Pod> =
             seen.pods().filter(|pod| pod.revision == canary.revision && pod.ready && !pod.ending).collect();
@@ -167,6 +181,50 @@ impl CoreWorkflow {
         core.rollout.objectives.iter().map(usable_one).collect()
     }
 
+    /// What is asked of the core and not over: what was done already first, then
+    /// the oldest.
+    fn asked(&self, core: &ValidCore) -> Vec<RolloutAction> {
+        let actions = self.actions.state();
+        let ours = actions.iter().filter_map(|guard| guard.0.as_ref().ok()).filter(|action| {
+            let here = action.namespace().as_deref() == Some(&core.namespace);
+            here && action.spec.core_ref.name == core.name && !is_over(action)
+        });
+        let mut ours: Vec<RolloutAction> = ours.cloned().collect();
+        ours.sort_by_key(|action| (!is_done(core, action), action.creation_timestamp(), action.name_any()));
+        ours
+    }
+
+    /// Ends what is asked of the core, one thing at a time: what it is told
+    /// comes after what it did, and nothing is done twice. Says what was done.
+    async fn act(
+        &self,
+        core: &mut ValidCore,
+        seen: &Seen,
+        ctx: &Ctx,
+        now: Timestamp,
+    ) -> Result<Option<(u32, &'static str)>, Error> {
+        for known in self.asked(core) {
+            // A watch may lag behind what we wrote.
+            let (namespace, name) = (Some(core.namespace.as_str()), known.name_any());
+            let stored = ctx.server.get(Target { kind: &ACTIONS, namespace, name: &name }).await?;
+            let Some(action) = stored.and_then(|stored| stored.try_parse::<RolloutAction>().ok()) else { continue };
+            if is_over(&action) || action.uid() != known.uid() {
+                continue;
+            }
+            if is_done(core, &action) {
+                return Ok(Some((end(&action, Ok(()), now, ctx).await?, "told")));
+            }
+            return Ok(Some(match action::decide(core, seen, &action, now) {
+                Ok(made) => {
+                    let writes = self.record(core, seen, made, ctx, now).await?;
+                    (writes + end(&action, Ok(()), now, ctx).await?, "done")
+                }
+                Err(refusal) => (end(&action, Err((refusal.reason, refusal.why)), now, ctx).await?, "refused"),
+            }));
+        }
+        Ok(None)
+    }
+
     /// Puts a move on record, if nobody did before.
     async fn record(
         &self,
@@ -196,6 +254,11 @@ impl CoreWorkflow {
         ctx.server.record(Story { about: core.about.clone(), warning, reason: reason.as_str(), note }, now).await?;
         Ok(writes)
     }
+}
+
+/// Whether the record says that the action was done.
+fn is_done(core: &ValidCore, action: &RolloutAction) -> bool {
+    core.status.last_action.as_ref().is_some_and(|done| Some(&done.uid) == action.uid().as_ref())
 }
 
 /// Asks every pod that was not asked yet.
@@ -257,7 +320,7 @@ async fn judged(
         return None;
     }
     let (ours, theirs) = (canary.revision.as_str(), stable.revision.as_str());
-    memory.tracker.take_if(|tracker| !tracker.is_of(ours, theirs, objectives, from));
+    memory.tracker.take_if(|tracker| !tracker.is_of(ours, theirs, objectives, from) || tracker.is_ahead(now));
     let tracker = memory.tracker.get_or_insert_with(|| Tracker::new(ours, theirs, objectives, from));
     Some(tracker.look(source, objectives, state.since().0, now).await)
 }
@@ -280,20 +343,6 @@ fn wake(core: &ValidCore) -> Wake {
     }
 }
 
-/// The status of a spec that cannot be worked on: what serves goes on.
-fn refused(core: &CalculationCore, why: &valid::Refused, now: Timestamp) -> CalculationCoreStatus {
-    let before = core.status.clone().unwrap_or_default();
-    let stated = [(READY, ConditionStatus::False), (STALLED, ConditionStatus::True)].map(|(type_, status)| Stated {
-        type_,
-        status,
-        reason: Reason::SpecRefused,
-        message: why.to_string(),
-    });
-    let generation = core.metadata.generation.unwrap_or_default();
-    let conditions = settle(stated.to_vec(), &before.conditions, generation, now);
-    CalculationCoreStatus { observed_generation: generation, conditions, ..before }
-}
-
 impl Workflow for CoreWorkflow {
     type Object = CalculationCore;
     const NAME: &'static str = "calculationcore";
@@ -305,22 +354,18 @@ impl Workflow for CoreWorkflow {
             // What it owns is collected with it.
             return Ok(outcome);
         }
-        let mut core = match ValidCore::parse(object) {
-            Ok(core) => core,
-            Err(why) => {
-                let status = refused(object, &why, now);
-                if object.status.as_ref() != Some(&status) {
-                    outcome.writes += PUBLISHER.publish(object.meta(), &status, ctx).await?;
-                }
-                return Ok(outcome);
-            }
-        };
+        let mut core = ValidCore::of(object);
         let before = core.status.clone();
         let mut seen = self.observe(&core, ctx, now).await;
         for _ in 0..MOVES {
-            let Some(next) = seen.as_ref().ok().and_then(|seen| step(&core, seen, now)) else { break };
-            if let Ok(seen) = &seen {
-                outcome.writes += self.record(&mut core, seen, next, ctx, now).await?;
+            let Ok(is) = &seen else { break };
+            if let Some((writes, what)) = self.act(&mut core, is, ctx, now).await? {
+                info!(what, "an action is over");
+                outcome.writes += writes;
+            } else if let Some(next) = step(&core, is, now) {
+                outcome.writes += self.record(&mut core, is, next, ctx, now).await?;
+            } else {
+                break;
             }
             seen = self.observe(&core, ctx, now).await;
         }

@@ -54,9 +54,13 @@ pub struct Desired {
 
 /// The objects as they are meant to be now.
 pub fn desired(core: &ValidCore, seen: &Seen, intent: &Intent) -> Desired {
+    if intent.stable.is_none() && intent.canary.is_none() {
+        // Nothing of it has ever begun.
+        return Desired::default();
+    }
     let mut wanted = Vec::new();
     for (revision, pods) in [&intent.canary, &intent.stable].into_iter().flatten() {
-        let spec = (*revision == core.revision).then(|| core.content.clone());
+        let spec = core.asked.as_ref().ok().filter(|_| *revision == core.revision).cloned();
         // What made it is not known any more: what is there stays as it is.
         let Some(content) = seen.content(revision).or(spec) else { continue };
         wanted.extend(of_revision(core, revision, &content, *pods));

@@ -59,7 +59,7 @@ fn failed(message: String, class: Class) -> Said {
 fn progress((status, reason, message): Said) -> Vec<Stated> {
     let mut all = vec![Stated { type_: READY, status, reason, message: message.clone() }];
     if status != ConditionStatus::True {
-        let stalled = matches!(reason, Reason::RolledBack | Reason::ObjectiveUnusable);
+        let stalled = matches!(reason, Reason::RolledBack | Reason::ObjectiveUnusable | Reason::SpecRefused);
         let type_ = if stalled { STALLED } else { RECONCILING };
         all.push(Stated { type_, status: ConditionStatus::True, reason, message });
     }
@@ -96,6 +96,17 @@ fn standing(core: &ValidCore, seen: &Seen, now: Timestamp) -> Said {
     };
     let revision = canary_of(core);
     let weight = core.weight();
+    if let Err(why) = &core.asked {
+        return (ConditionStatus::False, Reason::SpecRefused, why.to_string());
+    }
+    if let (Some(paused), true) = (&core.status.paused, core.status.is_under_way()) {
+        let (by, since) = (&paused.by, paused.since.0);
+        let message = format!(
+            "{revision} has {weight} % of traffic and stays there: {by} holds it since {since}: {}",
+            paused.reason
+        );
+        return (ConditionStatus::False, Reason::CanaryPaused, message);
+    }
     if let (Some(why), false) = (&seen.unusable, core.is_served()) {
         return (ConditionStatus::False, Reason::ObjectiveUnusable, why.clone());
     }
@@ -136,8 +147,8 @@ fn standing(core: &ValidCore, seen: &Seen, now: Timestamp) -> Said {
                 _ => "it failed before".to_owned(),
             };
             let message = format!(
-                "revision {} was taken back: {why}; it is not tried again by itself, apply another one",
-                core.revision
+                "revision {} was taken back: {why}; it is not tried again by itself: apply another one, or hashinsight canary retry {}",
+                core.revision, core.name
             );
             (ConditionStatus::False, Reason::RolledBack, message)
         }

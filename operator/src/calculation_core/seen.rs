@@ -2,6 +2,7 @@
 //! Nothing is judged here.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use hashinsight_crds::names::LABEL_REVISION;
 use hashinsight_gates::canary::{Judgement, Verdict};
@@ -107,6 +108,9 @@ pub struct Seen {
     pub objects: Objects,
     /// Whether the Gateway API is served.
     pub gateway_served: bool,
+    /// How long this process has seen the state on record, by a clock that
+    /// nobody sets: deadlines go by it.
+    pub in_state: Duration,
     /// What the canary's pods said of the golden samples.
     pub golden: Golden,
     /// Whether no request has reached the canary's pods for a while, by their

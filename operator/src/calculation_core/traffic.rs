@@ -80,8 +80,7 @@ fn current(core: &ValidCore, seen: &Seen, canary: &str) -> i32 {
 pub fn intent(core: &ValidCore, seen: &Seen) -> Intent {
     let status = &core.status;
     let stable = status.stable.as_ref().map(|version| version.revision.clone());
-    let resting = matches!(status.state, None | Some(RolloutState::Promoted { .. } | RolloutState::RolledBack { .. }));
-    let canary = status.canary.as_ref().filter(|_| !resting);
+    let canary = status.canary.as_ref().filter(|_| status.is_under_way());
     let full = full(core);
     let load = |revision: &str, floor: i32| {
         let most = core.replicas.maximum.max(floor);

@@ -92,7 +92,7 @@ impl Rollout {
     }
 }
 
-/// A core that can be worked on.
+/// A core as it is worked on.
 #[derive(Clone, Debug)]
 pub struct ValidCore {
     /// Its namespace.
@@ -105,9 +105,10 @@ pub struct ValidCore {
     pub version: String,
     /// Its generation.
     pub generation: i64,
-    /// What the spec asks pods to be.
-    pub content: Content,
-    /// The revision of that.
+    /// What the spec asks pods to be, or why that cannot be.
+    pub asked: Result<Content, Refused>,
+    /// The revision of that. When it cannot be: the one that is on its way, or
+    /// serves, so that this goes on.
     pub revision: String,
     /// How many pods.
     pub replicas: Replicas,
@@ -139,38 +140,32 @@ pub enum Refused {
 
 impl ValidCore {
     /// Reads a core.
-    pub fn parse(core: &CalculationCore) -> Result<Self, Refused> {
-        let spec = &core.spec;
-        let bytes = json!(spec.config).to_string().len();
-        if bytes > CONFIG_MAX {
-            return Err(Refused::ConfigTooLarge(bytes));
-        }
-        if let Some(ours) = OURS.into_iter().find(|ours| spec.config.contains_key(*ours)) {
-            return Err(Refused::OperatorsOwn(ours));
-        }
-        let class = core.annotations().get(ANNOTATION_CHANGE_CLASS);
-        let change_class = class.map_or(Some(ChangeClass::Feature), |text| ChangeClass::read(text));
-        let change_class = change_class.ok_or_else(|| Refused::ChangeClass(class.cloned().unwrap_or_default()))?;
-        let content = Content {
-            image: spec.image.clone(),
-            config: spec.config.clone(),
-            template: spec.template.clone().unwrap_or_default(),
+    pub fn of(core: &CalculationCore) -> Self {
+        let (spec, status) = (&core.spec, core.status.clone().unwrap_or_default());
+        let asked = asked(core);
+        let (revision, change_class) = match &asked {
+            Ok((content, class)) => (content.revision(), *class),
+            Err(_) => {
+                let canary = status.canary.as_ref().filter(|_| status.is_under_way()).map(|canary| &canary.revision);
+                let held = canary.or(status.stable.as_ref().map(|stable| &stable.revision));
+                (held.cloned().unwrap_or_default(), ChangeClass::default())
+            }
         };
-        Ok(Self {
+        Self {
             namespace: core.namespace().unwrap_or_default(),
             name: core.name_any(),
             uid: core.uid().unwrap_or_default(),
             version: core.resource_version().unwrap_or_default(),
             generation: core.metadata.generation.unwrap_or_default(),
-            revision: content.revision(),
-            content,
+            revision,
+            asked: asked.map(|(content, _)| content),
             replicas: spec.replicas.clone(),
             route: spec.route.clone(),
             rollout: rollout(core),
             change_class,
-            status: core.status.clone().unwrap_or_default(),
+            status,
             about: core.object_ref(&()),
-        })
+        }
     }
 
     /// Whether the stable revision is what the spec asks for.
@@ -187,6 +182,24 @@ impl ValidCore {
     pub fn of_revision(&self, revision: &str) -> String {
         format!("{}-{revision}", self.name)
     }
+}
+
+/// What the spec asks pods to be, and what kind of change that is.
+fn asked(core: &CalculationCore) -> Result<(Content, ChangeClass), Refused> {
+    let spec = &core.spec;
+    let bytes = json!(spec.config).to_string().len();
+    if bytes > CONFIG_MAX {
+        return Err(Refused::ConfigTooLarge(bytes));
+    }
+    if let Some(ours) = OURS.into_iter().find(|ours| spec.config.contains_key(*ours)) {
+        return Err(Refused::OperatorsOwn(ours));
+    }
+    let class = match core.annotations().get(ANNOTATION_CHANGE_CLASS) {
+        None => ChangeClass::Feature,
+        Some(text) => ChangeClass::read(text).ok_or_else(|| Refused::ChangeClass(text.clone()))?,
+    };
+    let template = spec.template.clone().unwrap_or_default();
+    Ok((Content { image: spec.image.clone(), config: spec.config.clone(), template }, class))
 }
 
 fn rollout(core: &CalculationCore) -> Rollout {

@@ -1,5 +1,5 @@
-//! Wires calculation cores: their watch, those of what they are made of, and
-//! their controller.
+//! Wires calculation cores: their watch, those of what they are made of, what
+//! people ask of them, and the controllers.
 
 use std::sync::Arc;
 
@@ -18,7 +18,8 @@ use crate::calculation_core::cache::{Cache, follow_kind};
 use crate::calculation_core::objects::KINDS;
 use crate::ctx::Ctx;
 use crate::driver;
-use crate::kinds::{CORES, PODS};
+use crate::kinds::{ACTIONS, CORES, PODS};
+use crate::rollout_action::ActionWorkflow;
 
 type Cores = Store<DeserializeGuard<CalculationCore>>;
 
@@ -31,25 +32,41 @@ pub(super) async fn run(
     ended: watch::Receiver<bool>,
 ) {
     let (cores, writer) = reflector::store();
+    let (actions, action_writer) = reflector::store();
     let own = Api::namespaced(ctx.server.client(), namespace);
     let watched = objects(own, writer, &CORES, Arc::clone(&ctx), |_| ());
+    let own = Api::namespaced(ctx.server.client(), namespace);
+    let watched_actions = objects(own, action_writer, &ACTIONS, Arc::clone(&ctx), |_| ());
     let (wake, woken) = mpsc::channel::<(String, String)>(TRIGGERS);
     let cache = Arc::new(Cache::default());
     let feeds = KINDS.into_iter().chain([&PODS]).map(|kind| {
         follow_kind(kind, namespace.to_owned(), Arc::clone(&cache), Arc::clone(&ctx), wake.clone()).boxed()
     });
-    let workflow =
-        CoreWorkflow { cache: Arc::clone(&cache), objectives: objectives.clone(), policies, memory: Mutex::default() };
+    let workflow = CoreWorkflow {
+        cache: Arc::clone(&cache),
+        objectives: objectives.clone(),
+        policies,
+        actions: actions.clone(),
+        memory: Mutex::default(),
+    };
+    let asking = ActionWorkflow { cores: cores.clone(), wake: wake.clone() };
+    let asked = async {
+        // Before every core was listed, one might look missing.
+        let _ = asking.cores.wait_until_ready().await;
+        driver::run(asking, Arc::clone(&ctx), 1, watched_actions, actions, stream::pending(), over(ended.clone()))
+            .await;
+    };
     let controlled = async {
         // Before everything was listed, what is there might look missing.
         cache.settled().await;
         let _ = objectives.wait_until_ready().await;
-        driver::run(workflow, Arc::clone(&ctx), 1, watched, cores.clone(), named(woken, cores), over(ended)).await;
+        driver::run(workflow, Arc::clone(&ctx), 1, watched, cores.clone(), named(woken, cores), over(ended.clone()))
+            .await;
     };
     tokio::select! {
         // In order, so that a simulation goes the same way each time.
         biased;
-        () = controlled => {}
+        _ = future::join(controlled, asked) => {}
         _ = future::join_all(feeds) => {}
     }
 }

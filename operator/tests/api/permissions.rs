@@ -57,7 +57,7 @@ pub fn note(ground: &Ground) {
 }
 
 /// What is granted in the operator's own namespace.
-const IN_SYSTEM: [&str; 19] = [
+const IN_SYSTEM: [&str; 21] = [
     "calculationcores.hashinsight.net",
     "calculationcores/status.hashinsight.net",
     "changenotices.hashinsight.net",
@@ -76,6 +76,8 @@ const IN_SYSTEM: [&str; 19] = [
     "poddisruptionbudgets.policy",
     "pods.",
     "prometheusrules.monitoring.coreos.com",
+    "rolloutactions.hashinsight.net",
+    "rolloutactions/status.hashinsight.net",
     "services.",
 ];
 

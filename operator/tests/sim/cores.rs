@@ -2,6 +2,8 @@
 //! are taken back, crashed at every write. Pods are the fake cluster's; what they
 //! answer and what is counted of them is simulated, by what their image is called.
 
+mod actions;
+mod weather;
 mod world;
 
 use std::collections::BTreeMap;
@@ -314,7 +316,9 @@ const SCENARIOS: [Scenario; 14] = [
 ];
 
 /// What happens only for the record of health.
-pub const PHASES: [Scenario; 6] = [
+pub const PHASES: [Scenario; 8] = [
+    Scenario { name: "paused", given, acts: actions::ACTED[0].acts, holds: |_| Ok(()) },
+    Scenario { name: "refused", given, acts: actions::ACTED[6].acts, holds: |_| Ok(()) },
     Scenario { name: "frozen", given, acts: SCENARIOS[13].acts, holds: |_| Ok(()) },
     Scenario { name: "healthy", given, acts: SCENARIOS[1].acts, holds: |_| Ok(()) },
     Scenario { name: "failing", given, acts: SCENARIOS[2].acts, holds: |_| Ok(()) },
@@ -344,8 +348,11 @@ pub const PHASES: [Scenario; 6] = [
 #[test]
 fn crashed_at_every_write_rollouts_and_rollbacks_end_the_same() {
     let only = std::env::var("SCENARIO").ok();
-    let chosen: Vec<&Scenario> =
-        SCENARIOS.iter().filter(|scenario| only.as_ref().is_none_or(|only| only == scenario.name)).collect();
+    let chosen: Vec<&Scenario> = SCENARIOS
+        .iter()
+        .chain(&actions::ACTED)
+        .filter(|scenario| only.as_ref().is_none_or(|only| only == scenario.name))
+        .collect();
     let runs: usize = std::thread::scope(|threads| {
         let halves: Vec<_> = (0..2)
             .map(|half| {
@@ -366,15 +373,19 @@ fn restless(outcome: &Outcome) -> Vec<&str> {
     all.filter(|what| !what.contains("servicelevelobjectives") && !what.contains("slo")).collect()
 }
 
+/// Every which place something goes wrong at; each with NTH_CRASH=1, which
+/// `make campaign` does.
+fn nth() -> usize {
+    std::env::var("NTH_CRASH").map_or(67, |nth| nth.parse().unwrap())
+}
+
 fn crashed(scenario: &Scenario) -> usize {
     let reference = run(&crds(), start, scenario, |_, _| Fault::None);
     assert_eq!(reference.complaint, None, "{}: {:#?}", scenario.name, reference.calls);
     assert_eq!(restless(&reference), [""; 0], "{}", scenario.name);
-    // All of them with NTH_CRASH=1, which `make campaign` does.
-    let nth = std::env::var("NTH_CRASH").map_or(41, |nth| nth.parse().unwrap());
     let crashes = (0..reference.calls.len()).flat_map(|call| Position::ALL.map(|position| (call, position)));
     let mut runs = 1;
-    for (call, position) in crashes.step_by(nth) {
+    for (call, position) in crashes.step_by(nth()) {
         runs += 1;
         let outcome =
             run(&crds(), start, scenario, move |number, _| if number == call { position.fault() } else { Fault::None });

@@ -34,7 +34,8 @@ fn promised(reason: Reason) -> &'static str {
         | Reason::Evaluated
         | Reason::IncidentResolved
         | Reason::CoreServing
-        | Reason::CoreWatched => CURRENT,
+        | Reason::CoreWatched
+        | Reason::ActionDone => CURRENT,
         Reason::Provisioning
         | Reason::Suspending
         | Reason::Releasing
@@ -53,7 +54,8 @@ fn promised(reason: Reason) -> &'static str {
         | Reason::CanaryPromoting
         | Reason::CanaryRollingBack
         | Reason::AnalysisHeld
-        | Reason::ReleaseFrozen => IN_PROGRESS,
+        | Reason::ReleaseFrozen
+        | Reason::CanaryPaused => IN_PROGRESS,
         Reason::PlanMissing
         | Reason::NamespaceTaken
         | Reason::RegionChanged
@@ -64,7 +66,9 @@ fn promised(reason: Reason) -> &'static str {
         | Reason::BucketMissing
         | Reason::SourceNotSet
         | Reason::RolledBack
-        | Reason::ObjectiveUnusable => FAILED,
+        | Reason::ObjectiveUnusable
+        | Reason::ActionRefused
+        | Reason::ActionExpired => FAILED,
         _ => unreachable!("not a reason of any Ready"),
     }
 }
@@ -201,7 +205,7 @@ fn wide(crds: Vec<Value>) -> Vec<Value> {
 }
 
 /// Plurals of our kinds.
-const OURS: [&str; 8] = [
+const OURS: [&str; 9] = [
     "tenants",
     "tenantplans",
     "tenantsummaries",
@@ -210,6 +214,7 @@ const OURS: [&str; 8] = [
     "changenotices",
     "incidents",
     "calculationcores",
+    "rolloutactions",
 ];
 
 /// Everything that was ever stored of our kinds while `scenario` played.

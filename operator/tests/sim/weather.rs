@@ -9,10 +9,10 @@ use testkit::sim::{Scenario, run_in};
 use crate::scenarios::{OWNER, QUOTA, SCENARIOS, TENANTS, change, crds, create, expect, given, ready, start};
 
 /// Numbers that are the same for the same seed, everywhere.
-struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
-    fn roll(&mut self, sides: u64) -> u64 {
+    pub fn roll(&mut self, sides: u64) -> u64 {
         // Constants of Knuth's MMIX.
         self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % sides
@@ -21,7 +21,10 @@ impl Dice {
 
 /// Refusals of every kind, answers that are lost, and somebody who writes
 /// first, each now and then, until there were enough.
-fn rough(seed: u64, server: FakeServer) -> impl FnMut(usize, &Call<'_>) -> Fault + Send + 'static {
+pub fn rough(
+    seed: u64,
+    mut foreign: impl FnMut(usize) + Send + 'static,
+) -> impl FnMut(usize, &Call<'_>) -> Fault + Send + 'static {
     let mut dice = Dice(seed);
     move |number, _| {
         if number > 80 || dice.roll(4) != 0 {
@@ -38,9 +41,7 @@ fn rough(seed: u64, server: FakeServer) -> impl FnMut(usize, &Call<'_>) -> Fault
             5 => Fault::CrashAfterCommit,
             _ => {
                 // A foreign writer between the read and the write that rests on it.
-                let label = json!({"metadata": {"annotations": {"example.net/touched": number.to_string()}}});
-                let _ = server.ask(Verb::Merge, &format!("{TENANTS}/acme"), &label);
-                let _ = server.ask(Verb::Merge, "v1/namespaces/tenant-acme", &label);
+                foreign(number);
                 Fault::None
             }
         }
@@ -48,7 +49,7 @@ fn rough(seed: u64, server: FakeServer) -> impl FnMut(usize, &Call<'_>) -> Fault
 }
 
 /// Watches that end, repeat themselves, or lose what happened in between.
-fn torn(seed: u64, server: &FakeServer) {
+pub fn torn(seed: u64, server: &FakeServer) {
     let mut dice = Dice(seed ^ 0x5EED);
     let (mut lost, mut faults) = (false, 0);
     server.on_event(move |_, _| {
@@ -93,7 +94,13 @@ fn in_rough_weather_it_arrives_all_the_same() {
                 clock.jump(if seed % 2 == 0 { 3600 } else { -3600 });
             },
             move |number, call| {
-                let decide = fate.get_or_insert_with(|| Box::new(rough(seed, shared.get().unwrap().clone())));
+                let server = shared.get().unwrap().clone();
+                let foreign = move |number: usize| {
+                    let label = json!({"metadata": {"annotations": {"example.net/touched": number.to_string()}}});
+                    let _ = server.ask(Verb::Merge, &format!("{TENANTS}/acme"), &label);
+                    let _ = server.ask(Verb::Merge, "v1/namespaces/tenant-acme", &label);
+                };
+                let decide = fate.get_or_insert_with(|| Box::new(rough(seed, foreign)));
                 decide(number, call)
             },
         );
