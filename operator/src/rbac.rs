@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 
+use hashinsight_crds::rollout_action::Verb;
 use hashinsight_crds::tenant::Role;
 use serde_json::{Value, json};
 
@@ -20,6 +21,9 @@ pub const OPERATOR: &str = "hashinsight-operator";
 
 /// Name of its role for events.
 const EVENTS_ROLE: &str = "hashinsight-operator-events";
+
+/// Name of the role of people who steer rollouts.
+const ROLLOUTS: &str = "hashinsight-rollouts";
 
 /// One permission of the operator.
 struct Grant {
@@ -196,8 +200,21 @@ fn tenant_rules(role: Role) -> Vec<Value> {
     rules
 }
 
-/// The service account, roles and bindings of the operator in `namespace`, and
-/// the four tenant roles.
+/// What people who steer rollouts may do; whoever they are is for the cluster's
+/// administrator to bind.
+fn rollout_rules() -> Vec<Value> {
+    let verbs = Verb::ALL.map(Verb::permission);
+    vec![
+        json!({
+            "apiGroups": [CORES.group], "resources": [CORES.plural, ACTIONS.plural], "verbs": ["get", "list", "watch"],
+        }),
+        json!({"apiGroups": [ACTIONS.group], "resources": [ACTIONS.plural], "verbs": ["create"]}),
+        json!({"apiGroups": [CORES.group], "resources": [CORES.plural], "verbs": verbs}),
+    ]
+}
+
+/// The service account, roles and bindings of the operator in `namespace`, the
+/// four tenant roles, and the one for people who steer rollouts.
 pub fn objects(namespace: &str) -> Vec<Value> {
     let named = json!({"name": OPERATOR});
     let inside = |namespace: &str| json!({"name": OPERATOR, "namespace": namespace});
@@ -213,6 +230,7 @@ pub fn objects(namespace: &str) -> Vec<Value> {
         role("Role", &inside(namespace), rules(system_grants())),
         binding("RoleBinding", &inside(namespace), "Role", OPERATOR, namespace),
     ];
+    all.push(role("ClusterRole", &json!({"name": ROLLOUTS}), rollout_rules()));
     all.extend(Role::ALL.map(|r| role("ClusterRole", &json!({"name": r.cluster_role()}), tenant_rules(r))));
     all
 }

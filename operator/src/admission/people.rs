@@ -1,12 +1,13 @@
 //! What people, pipelines and tenants' programs may not write.
 
 use hashinsight_crds::names::{LABEL_TENANT, MANAGED_BY, NAMESPACE_PREFIX, TENANT_FINALIZER};
+use hashinsight_crds::rollout_action::Verb;
 use serde_json::{Value, json};
 
 use super::{ERASE, OVERRIDE, Policy, by_people, check, list, may, rule};
 use crate::kinds::{
-    BINDINGS, BUDGET_POLICIES, CORES, INCIDENTS, LIMITS, NAMESPACES, NOTICES, OBJECTIVES, PLANS, POLICIES, QUOTAS,
-    SUMMARIES, TENANTS,
+    ACTIONS, BINDINGS, BUDGET_POLICIES, CORES, INCIDENTS, LIMITS, NAMESPACES, NOTICES, OBJECTIVES, PLANS, POLICIES,
+    QUOTAS, SUMMARIES, TENANTS,
 };
 
 /// Prefix of our labels and annotations.
@@ -27,6 +28,7 @@ pub(super) fn policies(namespace: &str) -> Vec<Policy> {
         kinds(namespace),
         tenants(namespace),
         incidents(namespace),
+        actions(namespace),
     ]
 }
 
@@ -238,6 +240,40 @@ fn incidents(namespace: &str) -> Policy {
     }
 }
 
+fn actions(namespace: &str) -> Policy {
+    let permissions: Vec<String> =
+        Verb::ALL.iter().map(|verb| format!("'{}': '{}'", verb.as_str(), verb.permission())).collect();
+    let allowed = format!(
+        "authorizer.group('{}').resource('{}').namespace(request.namespace).name(object.spec.coreRef.name)\
+         .check({{{}}}[object.spec.verb]).allowed()",
+        CORES.group,
+        CORES.plural,
+        permissions.join(", ")
+    );
+    Policy {
+        name: "hashinsight-rollout-actions",
+        why: "an action on a rollout is asked for by who says so, who may, and not for later than a day from now",
+        constraints: json!({"resourceRules": [rule(ACTIONS.group, &[ACTIONS.plural], &["CREATE"])]}),
+        conditions: vec![by_people(namespace)],
+        variables: Vec::new(),
+        checks: vec![
+            check(
+                "object.spec.requestedBy == request.userInfo.username",
+                "spec.requestedBy must be your own user name: hashinsight canary fills it in",
+            ),
+            check(
+                allowed,
+                "each action needs a verb of its own on the CalculationCore (pause, resume, promote, abort, retry, \
+                 lift-quarantine): ask for a binding to the cluster role hashinsight-rollouts",
+            ),
+            check(
+                "timestamp(object.spec.expiresAt) <= timestamp(object.metadata.creationTimestamp) + duration('24h')",
+                "spec.expiresAt must be within a day: an action is for now",
+            ),
+        ],
+    }
+}
+
 fn tenants(namespace: &str) -> Policy {
     let erase = "?deletionPolicy.orValue('Retain') == 'Erase'";
     let on_spec = "request.?subResource.orValue('') != ''";
@@ -248,7 +284,7 @@ fn tenants(namespace: &str) -> Policy {
             rule(TENANTS.group, &["tenants", "tenants/status"], &["CREATE", "UPDATE"]),
             rule(
                 PLANS.group,
-                &[PLANS, OBJECTIVES, BUDGET_POLICIES, NOTICES, INCIDENTS, CORES].map(|kind| format!("{}/status", kind.plural)).each_ref().map(String::as_str),
+                &[PLANS, OBJECTIVES, BUDGET_POLICIES, NOTICES, INCIDENTS, CORES, ACTIONS].map(|kind| format!("{}/status", kind.plural)).each_ref().map(String::as_str),
                 &["CREATE", "UPDATE"],
             ),
         ]}),

@@ -88,7 +88,7 @@ fn weights(route: &Value) -> Vec<(String, i64)> {
     backends.iter().map(|b| (b["name"].as_str().unwrap().to_owned(), b["weight"].as_i64().unwrap())).collect()
 }
 
-fn revision(core: &Value) -> String {
+fn revision_of(core: &Value) -> String {
     format!("core-{}", core["status"]["stable"]["revision"].as_str().unwrap())
 }
 
@@ -103,7 +103,7 @@ pub async fn a_core_is_rolled_out_taken_back_and_repaired(_: Arc<Stage>) {
     // The first version: everything it is made of, and nothing that names a tag.
     stage.admin().apply(core()).await.unwrap();
     let first = stands(&stage, "the first version serves", "True", "CoreServing").await;
-    let one = revision(&first);
+    let one = revision_of(&first);
     assert_eq!(condition(&first, "Routed")["reason"], "TrafficByWeight");
     for kind in ["Deployment", "ConfigMap", "Service", "ControllerRevision"] {
         stage.admin().must(&path(kind, &one)).await;
@@ -122,7 +122,7 @@ pub async fn a_core_is_rolled_out_taken_back_and_repaired(_: Arc<Stage>) {
     release(&stage, "two").await;
     stands(&stage, "it is watched", "True", "CoreWatched").await;
     let second = stands(&stage, "the second version serves", "True", "CoreServing").await;
-    let two = revision(&second);
+    let two = revision_of(&second);
     assert_ne!(one, two);
     until(&stage, &path("Deployment", &one), "the first is gone", Value::is_null).await;
     until(&stage, &route, "all traffic", |route| weights(route) == [(two.clone(), 100)]).await;
@@ -135,6 +135,7 @@ pub async fn a_core_is_rolled_out_taken_back_and_repaired(_: Arc<Stage>) {
     until(&stage, &path("ConfigMap", &two), "the settings are put back", |map| map["data"].is_object()).await;
 
     what_never_starts_is_taken_back(&stage, &two).await;
+    let three = people_steer_what_they_may(&stage).await;
 
     // Without a route, and without growing: those objects go.
     let less = json!({"spec": {"route": null, "replicas": {"targetCpuPercent": null}}});
@@ -146,7 +147,7 @@ pub async fn a_core_is_rolled_out_taken_back_and_repaired(_: Arc<Stage>) {
     })
     .await;
 
-    a_thief_makes_no_pod_that_sees_a_secret(&stage, &two).await;
+    a_thief_makes_no_pod_that_sees_a_secret(&stage, &three).await;
 
     // Status is the operator's, and the kind lives in its namespace alone.
     let ann = stage.ground.as_user("ann", &["system:authenticated"]).await;
@@ -166,7 +167,7 @@ async fn what_never_starts_is_taken_back(stage: &Stage, serving: &str) {
     let failed = stands(stage, "it is taken back", "False", "RolledBack").await;
     assert_eq!(failed["status"]["quarantined"][0]["reason"], "ProgressDeadlineExceeded");
     assert_eq!(
-        (revision(&failed), condition(&failed, "Stalled")["status"].as_str()),
+        (revision_of(&failed), condition(&failed, "Stalled")["status"].as_str()),
         (serving.to_owned(), Some("True"))
     );
     assert!(message(&failed).contains("apply another one"), "{}", message(&failed));
@@ -176,6 +177,81 @@ async fn what_never_starts_is_taken_back(stage: &Stage, serving: &str) {
     stands(stage, "it is not tried again", "False", "RolledBack").await;
     assert_eq!(weights(&stage.admin().must(&path("HTTPRoute", "core")).await), [(serving.to_owned(), 100)]);
     release(stage, "two").await;
+}
+
+fn action(name: &str, verb: &str, revision: &Value, by: &str) -> Value {
+    let expires = jiff::Timestamp::now() + jiff::SignedDuration::from_mins(10);
+    json!({
+        "apiVersion": "hashinsight.net/v1alpha1", "kind": "RolloutAction", "metadata": {"name": name, "namespace": SYSTEM},
+        "spec": {"coreRef": {"name": "core"}, "revision": revision, "verb": verb, "reason": "support case 4711",
+            "requestedBy": by, "expiresAt": expires.to_string()},
+    })
+}
+
+async fn bind(stage: &Stage, user: &str, role: &str) {
+    let binding = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "RoleBinding",
+        "metadata": {"name": user, "namespace": SYSTEM},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": role},
+        "subjects": [{"kind": "User", "name": user, "apiGroup": "rbac.authorization.k8s.io"}],
+    });
+    stage.admin().apply(binding).await.unwrap();
+}
+
+/// Returns what serves in the end.
+async fn people_steer_what_they_may(stage: &Stage) -> String {
+    let core = path("CalculationCore", "core");
+    stands(stage, "all is as it was", "True", "CoreServing").await;
+    let slow = json!([{"weightPercent": 10, "holdSeconds": 3600}]);
+    let change = json!({"spec": {"image": image("three"), "rollout": {"steps": slow}}});
+    stage.admin().merge(&core, change).await.unwrap();
+    let soaking = stands(stage, "a step that takes an hour", "False", "CanarySoaking").await;
+    let revision = &soaking["status"]["canary"]["revision"];
+
+    // Whoever may make actions still needs the verb, and their own name.
+    let maker = json!({
+        "apiVersion": "rbac.authorization.k8s.io/v1", "kind": "ClusterRole", "metadata": {"name": "makes-actions"},
+        "rules": [{"apiGroups": ["hashinsight.net"], "resources": ["rolloutactions"], "verbs": ["create"]}],
+    });
+    stage.admin().apply(maker).await.unwrap();
+    bind(stage, "bob", "makes-actions").await;
+    bind(stage, "ada", "hashinsight-rollouts").await;
+    let [bob, ada] = ["bob", "ada"].map(|name| (name, ["system:authenticated"]));
+    let (bob, ada) = (stage.ground.as_user(bob.0, &bob.1).await, stage.ground.as_user(ada.0, &ada.1).await);
+    let mut tomorrow = action("later", "Abort", revision, "ada");
+    tomorrow["spec"]["expiresAt"] = json!((jiff::Timestamp::now() + jiff::SignedDuration::from_hours(30)).to_string());
+    for (who, what, word) in [
+        (&bob, action("no-verb", "Abort", revision, "bob"), "needs a verb of its own"),
+        (&ada, action("borrowed", "Abort", revision, "bob"), "your own user name"),
+        (&ada, tomorrow, "within a day"),
+    ] {
+        let refused = who.create(what).await.unwrap_err().to_string();
+        assert!(refused.contains(word), "{word}: {refused}");
+    }
+
+    for (name, verb, status, reason) in [
+        ("pause", "Pause", "False", "CanaryPaused"),
+        ("resume", "Resume", "False", "CanarySoaking"),
+        ("abort", "Abort", "False", "RolledBack"),
+        ("retry", "Retry", "False", "CanarySoaking"),
+        ("promote", "Promote", "True", "CoreServing"),
+    ] {
+        ada.create(action(name, verb, revision, "ada")).await.unwrap();
+        stands(stage, name, status, reason).await;
+        let done = stage.admin().must(&path("RolloutAction", name)).await;
+        assert_eq!(condition(&done, "Succeeded")["reason"], "ActionDone", "{done}");
+    }
+    // None is done a second time, and none is for another revision.
+    ada.create(action("other", "Abort", &json!("0123456789"), "ada")).await.unwrap();
+    let other = path("RolloutAction", "other");
+    let refused = until(stage, &other, "it is refused", |o| o["status"]["finishedAt"].is_string()).await;
+    assert_eq!(condition(&refused, "Ready")["reason"], "ActionRefused");
+    let changed = json!({"spec": {"verb": "Abort"}});
+    let refused = stage.admin().merge(&path("RolloutAction", "promote"), changed).await.unwrap_err().to_string();
+    assert!(refused.contains("does not change"), "{refused}");
+    let serving = stands(stage, "the third version serves", "True", "CoreServing").await;
+    assert_eq!(serving["status"]["canary"], Value::Null);
+    revision_of(&serving)
 }
 
 async fn a_thief_makes_no_pod_that_sees_a_secret(stage: &Stage, serving: &str) {
