@@ -8,6 +8,7 @@ use clap_complete::Shell;
 use hashinsight_crds::text::Language;
 
 use crate::calculate::arguments as calculate;
+use crate::canary::arguments::Canary;
 use crate::slo::arguments::{Incident, Slo};
 use crate::translated::translate;
 
@@ -154,7 +155,7 @@ Examples:
     /// Incidents: list, acknowledge, resolve
     #[command(subcommand)]
     Incident(Incident),
-    /// Canaries: a verdict, computed again
+    /// Canaries: follow a rollout, steer it, compute its verdict again
     #[command(subcommand)]
     Canary(Canary),
     /// What to do about an alert or a reason; without a name, all of them
@@ -185,19 +186,6 @@ Examples:
         /// Write every page into this folder
         #[arg(long, value_name = "FOLDER")]
         directory: Option<PathBuf>,
-    },
-}
-
-#[derive(Debug, Subcommand)]
-pub enum Canary {
-    /// Compute a verdict again from what is on record of it, and say why
-    #[command(after_help = "\
-Examples:
-  hashinsight canary explain verdict.json       exit code 1 when it comes out otherwise
-The file holds what was asked, what was known and what was said: plan, known, judgement.")]
-    Explain {
-        /// The record; - is standard input
-        file: PathBuf,
     },
 }
 

@@ -5,7 +5,8 @@ use hashinsight_crds::{
     CalculationCore, ChangeNotice, ErrorBudgetPolicy, Incident, RolloutAction, ServiceLevelObjective, Tenant,
     TenantPlan, TenantSummary,
 };
-use kube::api::{Api, DynamicObject, ListParams};
+use k8s_openapi::api::authentication::v1::SelfSubjectReview;
+use kube::api::{Api, DynamicObject, ListParams, PostParams};
 use kube::config::{KubeConfigOptions, Kubeconfig};
 use kube::core::ApiResource;
 use kube::{Client, Config};
@@ -99,6 +100,14 @@ impl Cluster {
             let why = format!("{} {namespace}/{name}", kind.kind);
             Trouble::new(Exit::Error, what, why, format!("kubectl get {} -A", kind.plural))
         })
+    }
+
+    /// Your name, as the cluster knows you.
+    pub async fn whoami(&self) -> Result<String, Trouble> {
+        let reviews: Api<SelfSubjectReview> = Api::all(self.client.clone());
+        let review = reviews.create(&PostParams::default(), &SelfSubjectReview::default()).await;
+        let review = review.map_err(|error| self.trouble(error, None))?;
+        Ok(review.status.and_then(|status| status.user_info).and_then(|user| user.username).unwrap_or_default())
     }
 
     /// What a failed call means to a person.

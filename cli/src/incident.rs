@@ -4,8 +4,7 @@ use hashinsight_crds::incident::{IncidentState, Missed};
 use hashinsight_crds::text::text;
 use hashinsight_crds::{Incident, IncidentStatus};
 use jiff::Timestamp;
-use k8s_openapi::api::authentication::v1::SelfSubjectReview;
-use kube::api::{Api, Patch, PatchParams, PostParams};
+use kube::api::{Api, Patch, PatchParams};
 use kube::core::ApiResource;
 use kube::{Resource, ResourceExt};
 use serde_json::{Value, json};
@@ -103,10 +102,7 @@ fn clock_told(clock: &hashinsight_crds::incident::Clock, status: &IncidentStatus
 /// Puts your word on record, in the name the cluster knows you by.
 async fn say(field: &str, name: &str, note: Option<&str>, global: &Global) -> Result<Answer, Trouble> {
     let cluster = Cluster::named(global).await?;
-    let reviews: Api<SelfSubjectReview> = Api::all(cluster.client.clone());
-    let review = reviews.create(&PostParams::default(), &SelfSubjectReview::default()).await;
-    let review = review.map_err(|error| cluster.trouble(error, None))?;
-    let by = review.status.and_then(|status| status.user_info).and_then(|user| user.username).unwrap_or_default();
+    let by = cluster.whoami().await?;
     let mut hand = json!({"by": by});
     if let Some(note) = note {
         hand["note"] = json!(note);

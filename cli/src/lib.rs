@@ -26,7 +26,7 @@ use std::time::Duration;
 
 use clap::FromArgMatches;
 
-use arguments::{Arguments, Canary, Global, Verb};
+use arguments::{Arguments, Global, Verb};
 use trouble::{Exit, Trouble};
 
 /// The whole of both programs.
@@ -71,7 +71,10 @@ fn perform(verb: &Verb, global: &Global) -> Result<Exit, Trouble> {
             None => return Ok(Exit::Ok),
         },
         Verb::Incident(of) => wait(incident::answer(of, global), global)?,
-        Verb::Canary(Canary::Explain { file }) => canary::explain(file, global)?,
+        Verb::Canary(of) => match canary::answer(of, global)? {
+            (Some(answer), _) => answer,
+            (None, exit) => return Ok(exit),
+        },
         Verb::Runbook { name } => runbook::answer(name.as_deref(), global.language)?,
         Verb::Explain { reason, all } => explain::answer(reason.as_deref(), *all, global.language)?,
         Verb::Completions { shell } => return manual::completions(*shell, global.language),

@@ -4,7 +4,7 @@ use clap::Command;
 use hashinsight_crds::text::Language;
 
 /// Commands by name (the whole program by its own), options by name.
-const WORDS: [(&str, &str); 25] = [
+const WORDS: [(&str, &str); 22] = [
     ("hashinsight", "挖矿经济计算，以及 Kubernetes 集群上的 HashInsight"),
     ("status", "一屏概览：所有类型，最差的在前"),
     ("doctor", "检查集群、资源类型、准入策略、权限和版本，并给出修复方法"),
@@ -26,9 +26,6 @@ const WORDS: [(&str, &str); 25] = [
     ("--client", "仅本程序，不询问集群"),
     ("--shell", "shell 的名称"),
     ("--directory", "将所有手册页写入此文件夹"),
-    ("canary", "金丝雀：重新计算结论"),
-    ("canary explain", "根据记录重新计算结论，并说明原因"),
-    ("canary explain --file", "记录文件；- 表示标准输入"),
     ("exit codes", CODES),
 ];
 
@@ -42,6 +39,7 @@ fn word(key: &str) -> Option<&'static str> {
         .iter()
         .chain(crate::calculate::WORDS)
         .chain(crate::slo::arguments::WORDS)
+        .chain(crate::canary::arguments::WORDS)
         .find(|(known, _)| *known == key)
         .map(|(_, word)| *word)
 }

@@ -191,10 +191,70 @@ async fn a_person_s_word_is_put_on_record_in_their_name(ground: Arc<Ground>) {
     );
 }
 
+async fn a_rollout_is_steered_in_a_person_s_name(ground: Arc<Ground>) {
+    let core = "CalculationCore/default/core";
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../crds/examples/valid/core.yaml");
+    ground.admin.apply(serde_saphyr::from_str(&std::fs::read_to_string(file).unwrap()).unwrap()).await.unwrap();
+    let since = "2026-11-24T04:00:00Z";
+    let ready = json!([{"type": "Ready", "status": "False", "reason": "CanarySoaking", "message": "step 1 of 3",
+        "lastTransitionTime": since}]);
+    let status = json!({"status": {
+        "observedGeneration": 1, "sequence": 4, "state": {"soaking": {"since": since, "step": 1}}, "conditions": ready,
+        "stable": {"revision": "aaaaaaaaaa", "image": "i"},
+        "canary": {"revision": "bbbbbbbbbb", "image": "j", "weightPercent": 5},
+    }});
+    ground.admin.merge_status(core, status).await.unwrap();
+    let standing = shell(&ground, "hashinsight canary watch core --once -n default");
+    assert_eq!(standing.status.code(), Some(3), "{}", told(&standing));
+    assert!(told(&standing).contains("core  soaking 1/3 for"), "{}", told(&standing));
+
+    // The test stands in for the operator, and does what is asked once, refuses it then.
+    let played = {
+        let ground = Arc::clone(&ground);
+        tokio::spawn(async move {
+            for (status, reason) in [("True", "ActionDone"), ("False", "ActionRefused")] {
+                let action = loop {
+                    let all = ground.admin.list("RolloutAction", Some("default")).await.unwrap();
+                    if let Some(new) = all.into_iter().find(|a| a["status"]["finishedAt"].is_null()) {
+                        break new;
+                    }
+                    tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                };
+                let name = action["metadata"]["name"].as_str().unwrap();
+                let said = json!([{"type": "Succeeded", "status": status, "reason": reason, "message": "so it is",
+                    "lastTransitionTime": "2026-11-24T04:00:00Z"}]);
+                let over = json!({"status": {"observedGeneration": 1, "finishedAt": "2026-11-24T04:00:00Z", "conditions": said}});
+                ground.admin.merge_status(&format!("RolloutAction/default/{name}"), over).await.unwrap();
+            }
+        })
+    };
+    let ask = |line: &'static str| {
+        let ground = Arc::clone(&ground);
+        async move { tokio::task::spawn_blocking(move || shell(&ground, line)).await.unwrap() }
+    };
+    let paused = ask("hashinsight canary pause core -n default --reason 'case 4711' -o name").await;
+    assert!(paused.status.success(), "{}", told(&paused));
+    let name = told(&paused);
+    let stored = ground.admin.must(&format!("RolloutAction/default/{}", name.trim())).await;
+    let whoami = told(&shell(&ground, "kubectl auth whoami -o jsonpath='{.status.userInfo.username}'"));
+    assert!(name.starts_with("core-pause-"), "{name}");
+    assert_eq!(
+        (&stored["spec"]["requestedBy"], &stored["spec"]["revision"], &stored["spec"]["verb"]),
+        (&json!(whoami), &json!("bbbbbbbbbb"), &json!("Pause"))
+    );
+    let refused = ask("hashinsight canary abort core -n default --reason 'case 4712' --revision 0123456789").await;
+    assert_eq!(refused.status.code(), Some(1), "{}", told(&refused));
+    assert!(told(&refused).contains("so it is"), "{}", told(&refused));
+    played.await.unwrap();
+    let nothing = ask("hashinsight canary resume nothing -n default --reason r").await;
+    assert_eq!(nothing.status.code(), Some(2), "{}", told(&nothing));
+}
+
 fn main() -> ExitCode {
-    let tests: [(&'static str, Body<Ground>); 3] = [
+    let tests: [(&'static str, Body<Ground>); 4] = [
         ("every_command_exists", |ground| every_command_exists(ground).boxed()),
         ("pages_that_say_so_are_rehearsed", |ground| pages_that_say_so_are_rehearsed(ground).boxed()),
+        ("a_rollout_is_steered_in_a_person_s_name", |ground| a_rollout_is_steered_in_a_person_s_name(ground).boxed()),
         ("a_person_s_word_is_put_on_record_in_their_name", |ground| {
             a_person_s_word_is_put_on_record_in_their_name(ground).boxed()
         }),

@@ -94,6 +94,7 @@ impl Ctx {
     /// Forgets what is kept of a root object that is gone.
     pub fn forget(&self, uid: &str) {
         self.metrics.stand(uid, None);
+        self.metrics.rollouts.forget(uid);
         self.backoff.clear(uid);
         self.own_writes.forget(uid);
     }

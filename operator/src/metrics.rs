@@ -1,6 +1,6 @@
 //! Metrics with bounded labels: controllers, kinds, verbs, classes and states
-//! are enumerations. Names of objects are labels in `objective/told.rs` alone,
-//! of objectives and policies, which are bounded by what people apply.
+//! are enumerations. Names of objects are labels in the two files `told.rs` alone,
+//! of objectives, policies and cores, which are bounded by what people apply.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -10,6 +10,7 @@ use prometheus::{
     Gauge, Histogram, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder,
 };
 
+use crate::calculation_core::told::Rollouts;
 use crate::objective::told::Budgets;
 
 /// Where one object stands, for the gauges that count objects.
@@ -49,6 +50,8 @@ pub struct Metrics {
     pub evaluation_duration: Histogram,
     /// What is told of objectives and policies, by name.
     pub budgets: Budgets,
+    /// What is told of cores, by name.
+    pub rollouts: Rollouts,
     tenants: IntGaugeVec,
     oldest_stuck: Gauge,
     standings: Arc<Mutex<BTreeMap<String, Standing>>>,
@@ -95,6 +98,7 @@ impl Metrics {
             source_duration: timed("source_query_duration_seconds", "Time a question to the metrics source took.")?,
             evaluation_duration: timed("evaluation_duration_seconds", "Time an evaluation of all objectives took.")?,
             budgets: Budgets::new()?,
+            rollouts: Rollouts::new()?,
             duration,
             leader,
             tenants,
@@ -126,6 +130,7 @@ impl Metrics {
         }
         let mut text = TextEncoder::new().encode_to_string(&self.registry.gather())?;
         text.push_str(&self.budgets.render()?);
+        text.push_str(&self.rollouts.render()?);
         Ok(text)
     }
 }

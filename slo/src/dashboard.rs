@@ -1,13 +1,21 @@
-//! The dashboard of objectives, as Grafana reads it. Alerts link to it by its
-//! uid, so that never changes.
+//! Dashboards, as Grafana reads them: of objectives, and of rollouts.
+
+pub mod objectives;
+pub mod rollouts;
 
 use serde_json::{Value, json};
 
-use crate::rules::DASHBOARD;
-use crate::series::{
-    BAD, BURN, COUNT_LABEL, COUNTED, COVERAGE_RATIO, EVALUATED, EXHAUSTION_SECONDS, NAME_LABEL, NAMESPACE_LABEL,
-    REMAINING_MINUTES, REMAINING_RATIO, STAGE, TARGET_RATIO, TOTAL,
-};
+/// A dashboard.
+struct Dashboard {
+    /// Links name it, so it never changes.
+    uid: &'static str,
+    title: &'static str,
+    description: &'static str,
+    tag: &'static str,
+    /// Name, label and query of what people choose, in order.
+    variables: Vec<(&'static str, &'static str, String)>,
+    panels: Vec<Panel>,
+}
 
 /// How a panel shows its numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +50,7 @@ pub struct Panel {
     nothing: &'static str,
 }
 
-/// Selects the objective that the variables name.
-fn chosen() -> String {
-    format!("{NAMESPACE_LABEL}=\"$namespace\",{NAME_LABEL}=\"$objective\"")
-}
-
-fn stat(title: &'static str, description: &'static str, series: &str, unit: &'static str) -> Panel {
-    let query = format!("{series}{{{}}}", chosen());
+fn stat(title: &'static str, description: &'static str, query: String, unit: &'static str) -> Panel {
     Panel {
         title,
         description,
@@ -63,152 +65,43 @@ fn stat(title: &'static str, description: &'static str, series: &str, unit: &'st
 }
 
 fn lines(title: &'static str, description: &'static str, query: String, unit: &'static str) -> Panel {
-    Panel { query, look: Look::Lines, size: (12, 8), nothing: "nothing yet", ..stat(title, description, "", unit) }
+    Panel { look: Look::Lines, size: (12, 8), nothing: "nothing yet", ..stat(title, description, query, unit) }
 }
 
-/// All panels, in order.
-pub fn panels() -> Vec<Panel> {
-    let chosen = chosen();
-    [numbers(&chosen), courses(&chosen)].concat()
-}
-
-/// How the objective stands now.
-fn numbers(chosen: &str) -> Vec<Panel> {
-    vec![
-        Panel {
-            steps: &[0.0, 0.5],
-            ..stat(
-                "Budget left",
-                "Share of the error budget that is left in the window.",
-                REMAINING_RATIO,
-                "percentunit",
-            )
-        },
-        Panel {
-            steps: &[0.0],
-            ..stat("Minutes left", "What may still go wrong in the window.", REMAINING_MINUTES, "m")
-        },
-        Panel {
-            nothing: "beyond the window",
-            ..stat("Exhausted in", "If the last hour goes on as it was.", EXHAUSTION_SECONDS, "s")
-        },
-        Panel {
-            steps: &[0.9],
-            ..stat(
-                "Measured",
-                "Share of the time that was measured. The rest is neither good nor bad.",
-                COVERAGE_RATIO,
-                "percentunit",
-            )
-        },
-        stat("Promised", "The objective.", TARGET_RATIO, "percentunit"),
-        Panel {
-            query: format!("time() - {EVALUATED}{{{chosen}}}"),
-            ..stat("Evaluated", "How long ago the operator computed this.", "", "s")
-        },
-    ]
-}
-
-/// How it came to that, and how all others stand.
-fn courses(chosen: &str) -> Vec<Panel> {
-    vec![
-        Panel {
-            legend: "left",
-            ..lines(
-                "Budget over time",
-                "It falls while more goes wrong than leaves the window.",
-                format!("{REMAINING_RATIO}{{{chosen}}}"),
-                "percentunit",
-            )
-        },
-        Panel {
-            legend: "{{window}}",
-            ..lines(
-                "Burn rate",
-                "1 spends the budget of the window in exactly the window. Alerts fire when a long and a short stretch both exceed their factor.",
-                format!("{BURN}{{{chosen}}}"),
-                "none",
-            )
-        },
-        Panel {
-            legend: "{{count}}",
-            ..lines(
-                "Events",
-                "What was counted in each step: all events, and the bad ones among them.",
-                format!("sum by ({COUNT_LABEL}) ({COUNTED}{{{chosen},{COUNT_LABEL}=~\"{TOTAL}|{BAD}\"}})"),
-                "short",
-            )
-        },
-        Panel {
-            legend: "{{alertname}} ({{severity}})",
-            nothing: "no alert in this time",
-            ..lines(
-                "Alerts",
-                "Alerts on this objective that fire.",
-                format!("count by (alertname, severity) (ALERTS{{{chosen},alertstate=\"firing\"}})"),
-                "none",
-            )
-        },
-        Panel {
-            legend: "{{slo_namespace}}/{{slo}}",
-            look: Look::Table,
-            steps: &[0.0, 0.5],
-            ..lines(
-                "All objectives",
-                "What is left of each budget, least first.",
-                format!("sort({REMAINING_RATIO})"),
-                "percentunit",
-            )
-        },
-        Panel {
-            legend: "{{policy}}: {{stage}}",
-            look: Look::Table,
-            nothing: "no policy",
-            ..lines("Policies", "The stage each policy is in.", format!("{STAGE} == 1"), "none")
-        },
-    ]
-}
-
-/// The dashboard as JSON.
-pub fn dashboard() -> Value {
-    let variable = |name: &str, label: &str, query: String| {
-        json!({
-            "name": name, "label": label, "type": "query", "datasource": {"type": "prometheus", "uid": "${source}"},
-            "query": {"query": query, "refId": name}, "definition": query, "refresh": 2, "sort": 1,
-            "includeAll": false, "multi": false,
-        })
-    };
-    let (mut x, mut y, mut tallest) = (0, 0, 0);
-    let mut shown = Vec::new();
-    for (id, panel) in (1..).zip(panels()) {
-        let (width, height) = panel.size;
-        if x + width > 24 {
-            (x, y, tallest) = (0, y + tallest, 0);
+impl Dashboard {
+    fn json(&self) -> Value {
+        let variable = |(name, label, query): &(&str, &str, String)| {
+            json!({
+                "name": name, "label": label, "type": "query", "datasource": {"type": "prometheus", "uid": "${source}"},
+                "query": {"query": query, "refId": name}, "definition": query, "refresh": 2, "sort": 1,
+                "includeAll": false, "multi": false,
+            })
+        };
+        let source =
+            json!({"name": "source", "label": "Source", "type": "datasource", "query": "prometheus", "refresh": 1});
+        let variables: Vec<Value> = std::iter::once(source).chain(self.variables.iter().map(variable)).collect();
+        let (mut x, mut y, mut tallest) = (0, 0, 0);
+        let mut shown = Vec::new();
+        for (id, panel) in (1..).zip(&self.panels) {
+            let (width, height) = panel.size;
+            if x + width > 24 {
+                (x, y, tallest) = (0, y + tallest, 0);
+            }
+            shown.push(panel.json(id, x, y));
+            (x, tallest) = (x + width, tallest.max(height));
         }
-        shown.push(panel.json(id, x, y));
-        (x, tallest) = (x + width, tallest.max(height));
+        json!({
+            "uid": self.uid, "title": self.title, "description": self.description, "tags": ["hashinsight", self.tag],
+            "editable": false, "graphTooltip": 1, "refresh": "30s", "schemaVersion": 39,
+            "time": {"from": "now-6h", "to": "now"}, "timezone": "browser",
+            "templating": {"list": variables}, "panels": shown,
+        })
     }
-    json!({
-        "uid": DASHBOARD,
-        "title": "HashInsight objectives",
-        "description": "What was promised, what is left of it, how fast it burns, and what may be released.",
-        "tags": ["hashinsight", "slo"],
-        "editable": false,
-        "graphTooltip": 1,
-        "refresh": "30s",
-        "schemaVersion": 39,
-        "time": {"from": "now-6h", "to": "now"},
-        "timezone": "browser",
-        "templating": {"list": [
-            {"name": "source", "label": "Source", "type": "datasource", "query": "prometheus", "refresh": 1},
-            variable("namespace", "Namespace", format!("label_values({TARGET_RATIO}, {NAMESPACE_LABEL})")),
-            variable(
-                "objective", "Objective",
-                format!("label_values({TARGET_RATIO}{{{NAMESPACE_LABEL}=\"$namespace\"}}, {NAME_LABEL})"),
-            ),
-        ]},
-        "panels": shown,
-    })
+}
+
+/// File name, without its ending, and JSON of every dashboard.
+pub fn files() -> [(&'static str, Value); 2] {
+    [objectives::dashboard(), rollouts::dashboard()].map(|dashboard| (dashboard.uid, dashboard.json()))
 }
 
 impl Panel {
@@ -249,9 +142,9 @@ impl Panel {
         })
     }
 
-    /// The query for one objective, as Grafana would ask it.
-    pub fn asked(&self, namespace: &str, objective: &str) -> String {
-        self.query.replace("$namespace", namespace).replace("$objective", objective)
+    /// The query with these values for its variables, as Grafana would ask it.
+    pub fn asked(&self, chosen: &[(&str, &str)]) -> String {
+        chosen.iter().fold(self.query.clone(), |query, (name, value)| query.replace(&format!("${name}"), value))
     }
 }
 
@@ -262,22 +155,22 @@ mod tests {
 
     #[test]
     fn panels_have_all_a_reader_needs_and_do_not_overlap() {
-        let dashboard = dashboard();
-        assert_eq!(dashboard["uid"], "hashinsight-objectives");
-        let mut cells = BTreeSet::new();
-        for panel in dashboard["panels"].as_array().unwrap() {
-            for field in ["title", "description"] {
-                assert!(panel[field].as_str().unwrap().len() > 3, "{panel}");
-            }
-            assert!(!panel["fieldConfig"]["defaults"]["unit"].as_str().unwrap().is_empty());
-            let at = |field: &str| panel["gridPos"][field].as_u64().unwrap();
-            for x in at("x")..at("x") + at("w") {
-                for y in at("y")..at("y") + at("h") {
-                    assert!(x < 24 && cells.insert((x, y)), "{panel}");
+        for (uid, dashboard) in files() {
+            let mut cells = BTreeSet::new();
+            for panel in dashboard["panels"].as_array().unwrap() {
+                for field in ["title", "description"] {
+                    assert!(panel[field].as_str().unwrap().len() > 3, "{uid}: {panel}");
+                }
+                assert!(!panel["fieldConfig"]["defaults"]["unit"].as_str().unwrap().is_empty());
+                let at = |field: &str| panel["gridPos"][field].as_u64().unwrap();
+                for x in at("x")..at("x") + at("w") {
+                    for y in at("y")..at("y") + at("h") {
+                        assert!(x < 24 && cells.insert((x, y)), "{uid}: {panel}");
+                    }
                 }
             }
+            assert!(!dashboard.to_string().contains("\"expr\":\"\""), "{uid}");
         }
-        let text = dashboard.to_string();
-        assert!(!text.contains("\"expr\":\"\"") && text.contains("slo_namespace=\\\"$namespace\\\""));
+        assert!(files()[0].1.to_string().contains("slo_namespace=\\\"$namespace\\\""));
     }
 }

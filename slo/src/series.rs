@@ -41,6 +41,20 @@ pub const INCIDENTS: &str = "hashinsight_incidents";
 /// `incident`, `plan` and `promise` (`response` or `recovery`).
 pub const PROMISE_MISSED: &str = "hashinsight_incident_promise_missed";
 
+/// 1 for the state a core's rollout is in, 0 for the others, with labels `core`
+/// and `state`.
+pub const CORE_STATE: &str = "hashinsight_core_state";
+/// Share of traffic a revision is meant to have, with labels `core`, `revision`
+/// and `role` (`stable` or `canary`).
+pub const CORE_WEIGHT: &str = "hashinsight_core_weight_percent";
+/// 1 for the verdict on a canary, with labels `core` and `verdict`.
+pub const CORE_VERDICT: &str = "hashinsight_core_verdict";
+/// Requests of the canary that were counted, with labels `core` and `count`
+/// (`total`, `bad`).
+pub const CORE_REQUESTS: &str = "hashinsight_core_canary_requests";
+/// Revisions that were taken back, with labels `core` and `reason`.
+pub const CORE_ROLLBACKS: &str = "hashinsight_core_rollbacks_total";
+
 /// Label of an objective's namespace.
 pub const NAMESPACE_LABEL: &str = "slo_namespace";
 /// Label of an objective's name.

@@ -86,8 +86,11 @@ pub struct Canary {
     /// Since when its requests are counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counted_since: Option<Time>,
-    /// Requests that were counted, by the objective that counts most, as of
-    /// the last change of state or verdict.
+    /// When its requests were looked at last; at most every quarter of a minute
+    /// while nothing else changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub as_of: Option<Time>,
+    /// Requests that were counted, by the objective that counts most.
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub requests: i64,
@@ -95,6 +98,10 @@ pub struct Canary {
     #[serde(default)]
     #[schemars(range(min = 0))]
     pub bad_requests: i64,
+    /// Requests more that would pass the step if none of them were bad.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 0))]
+    pub clean_requests_needed: Option<i64>,
     /// The verdict on it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verdict: Option<CanaryVerdict>,
@@ -248,6 +255,19 @@ impl RolloutState {
         }
     }
 
+    /// All names, in the order of a rollout.
+    pub const NAMES: [&str; 9] = [
+        "pending",
+        "verifying",
+        "shifting",
+        "soaking",
+        "promoting",
+        "watching",
+        "promoted",
+        "rollingback",
+        "rolledback",
+    ];
+
     /// Bounded name for metrics and logs.
     pub const fn name(&self) -> &'static str {
         match self {
@@ -312,6 +332,21 @@ impl RollbackReason {
             | Self::ProgressDeadlineExceeded
             | Self::Aborted => true,
             Self::RouteRefused | Self::NoDataDeadlineExceeded | Self::Superseded | Self::Reverted => false,
+        }
+    }
+
+    /// The wire form.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::GoldenSamplesDiffer => "GoldenSamplesDiffer",
+            Self::ObjectivesBroken => "ObjectivesBroken",
+            Self::CanaryUnavailable => "CanaryUnavailable",
+            Self::ProgressDeadlineExceeded => "ProgressDeadlineExceeded",
+            Self::RouteRefused => "RouteRefused",
+            Self::NoDataDeadlineExceeded => "NoDataDeadlineExceeded",
+            Self::Aborted => "Aborted",
+            Self::Superseded => "Superseded",
+            Self::Reverted => "Reverted",
         }
     }
 

@@ -23,6 +23,9 @@ pub use opinion::{Opinion, slower};
 
 /// Seconds without a request of the canary after which there is no data.
 pub const SILENCE: u64 = 60;
+/// Seconds for which every request of a canary may fail before it is taken
+/// back: a scrape each half minute, a look, and as long again for the route.
+pub const UNSEEN: i64 = 45;
 /// How many times what is allowed is a slow burn.
 const SLOWLY: u32 = 4;
 /// Chance, in millionths, that a canary as good as the stable revision seems
@@ -187,6 +190,19 @@ pub enum Verdict {
     Error,
     /// It is worse than may be promoted.
     Fail,
+}
+
+impl Verdict {
+    /// The wire form.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Pass => "Pass",
+            Self::Fail => "Fail",
+            Self::NeedMore => "NeedMore",
+            Self::NoData => "NoData",
+            Self::Error => "Error",
+        }
+    }
 }
 
 /// A verdict with what it rests on. The same plan and knowledge give the same

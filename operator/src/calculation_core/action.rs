@@ -141,7 +141,7 @@ fn promote(core: &ValidCore, seen: &Seen, spec: &RolloutActionSpec, now: &Time) 
 fn lift(core: &ValidCore, spec: &RolloutActionSpec, now: &Time) -> Result<Move, String> {
     let status = &core.status;
     let held = status.quarantined.iter().any(|held| held.revision == spec.revision);
-    if !held && !(core.revision == spec.revision && is_refused(core)) {
+    if !(held || core.revision == spec.revision && is_refused(core)) {
         return Err(format!("revision {} is not held", spec.revision));
     }
     if status.is_under_way() && status.canary.as_ref().is_some_and(|canary| canary.revision == spec.revision) {

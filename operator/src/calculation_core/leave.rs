@@ -3,15 +3,12 @@
 
 use hashinsight_crds::budget_policy::{Allow, Releases};
 use hashinsight_crds::{ErrorBudgetPolicy, ServiceLevelObjective};
+use hashinsight_gates::canary::UNSEEN;
 use hashinsight_slo::policy::stricter;
 use kube::ResourceExt;
 
 use super::traffic::CONTROL;
 use super::valid::{ChangeClass, ValidCore};
-
-/// Milliseconds for which every request of a canary may fail before it is taken
-/// back: a scrape each half minute, a look, and as long again for the route.
-const UNSEEN: i64 = 45_000;
 
 /// What is left to a rollout.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -41,7 +38,7 @@ impl Leave {
             let left = objective.status.as_ref().and_then(|status| status.budget.as_ref());
             if let Some(left) = left.and_then(|budget| thousandths(&budget.remaining_minutes)) {
                 let share = i64::from(core.rollout.risk);
-                let most = i32::try_from((left * 60 * share / UNSEEN).clamp(1, 100)).unwrap_or(100);
+                let most = i32::try_from((left * 60 * share / (1000 * UNSEEN)).clamp(1, 100)).unwrap_or(100);
                 let is_less = leave.at_risk.as_ref().is_none_or(|(other, _)| most < *other);
                 leave.at_risk = if is_less { Some((most, objective.name_any())) } else { leave.at_risk };
             }

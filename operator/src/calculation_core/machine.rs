@@ -370,9 +370,8 @@ fn back(core: &ValidCore, seen: &Seen, now: &Time, rolling: &Rolling<'_>) -> Opt
     Some(over)
 }
 
-/// What of the verdict is on record: refreshed with every move, and when the
-/// verdict is another.
-pub fn told_verdict(seen: &Seen, canary: &mut Canary) {
+/// What of the verdict is on record.
+pub fn told_verdict(seen: &Seen, canary: &mut Canary, now: Timestamp) {
     let Some(judged) = &seen.judged else { return };
     canary.verdict = Some(match judged.verdict() {
         Verdict::Pass => CanaryVerdict::Pass,
@@ -381,6 +380,10 @@ pub fn told_verdict(seen: &Seen, canary: &mut Canary) {
         Verdict::Error => CanaryVerdict::Error,
         Verdict::Fail => CanaryVerdict::Fail,
     });
-    canary.requests = i64::try_from(judged.requests).unwrap_or(i64::MAX);
-    canary.bad_requests = i64::try_from(judged.bad).unwrap_or(i64::MAX);
+    let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+    canary.as_of = Some(Time(Timestamp::from_second(now.as_second()).unwrap_or(now)));
+    canary.requests = whole(judged.requests);
+    canary.bad_requests = whole(judged.bad);
+    let needed = judged.judgement.clean_requests_needed;
+    canary.clean_requests_needed = (judged.verdict() == Verdict::NeedMore).then(|| whole(needed));
 }

@@ -18,6 +18,7 @@ pub mod objects;
 pub mod pods;
 mod report;
 pub mod seen;
+pub mod told;
 pub mod traffic;
 pub mod valid;
 
@@ -238,10 +239,11 @@ impl CoreWorkflow {
         if let Some(canary) = &mut next.status.canary
             && let Some(judged) = &seen.judged
         {
-            told_verdict(seen, canary);
+            told_verdict(seen, canary, now);
             let kept = evidence(core, &canary.revision, &judged.record);
             writes += apply::put(core, &kept, &self.cache, ctx).await?;
         }
+        let was_taken_back = matches!(core.status.state, Some(RolloutState::RollingBack { .. }));
         core.status = next.status;
         core.status.observed_generation = core.generation;
         core.status.conditions = report::conditions(core, seen, None, now);
@@ -251,6 +253,9 @@ impl CoreWorkflow {
         info!(state = state.map_or("none", RolloutState::name), note = next.note, "moved");
         let warning = matches!(state, Some(RolloutState::RollingBack { .. } | RolloutState::RolledBack { .. }));
         let note = format!("{}: {}", report::canary_of(core), next.note);
+        if let (Some(RolloutState::RollingBack { reason, .. }), false) = (state, was_taken_back) {
+            ctx.metrics.rollouts.rolled_back(&core.name, *reason);
+        }
         ctx.server.record(Story { about: core.about.clone(), warning, reason: reason.as_str(), note }, now).await?;
         Ok(writes)
     }
@@ -381,6 +386,8 @@ impl Workflow for CoreWorkflow {
                 Some((missing.clone(), Class::Forbidden))
             }
         };
+        let judged = seen.as_ref().ok().and_then(|seen| seen.judged.as_ref());
+        ctx.metrics.rollouts.tell(&core.uid, &core.name, &core.status, judged);
         let told = report::status(&core, seen.as_ref().ok(), failure.as_ref(), now);
         if told != before && told != core.status {
             core.status = told;

@@ -10,6 +10,10 @@ use super::seen::{RouteSeen, Seen, Taken};
 use super::valid::ValidCore;
 use crate::error::Class;
 
+/// Seconds between two looks at counts that are on record, while nothing else
+/// changes: the numbers that move all the time are metrics.
+const REFRESHED: i64 = 15;
+
 /// The status as it is to be told.
 pub fn status(
     core: &ValidCore,
@@ -21,9 +25,10 @@ pub fn status(
     status.observed_generation = core.generation;
     if let (Some(canary), Some(seen)) = (&mut status.canary, seen) {
         let mut told = canary.clone();
-        told_verdict(seen, &mut told);
-        // Counts are metrics; they are on record with the verdict they belong to.
-        if told.verdict != canary.verdict {
+        told_verdict(seen, &mut told, now);
+        let age = canary.as_of.as_ref().map_or(REFRESHED, |as_of| now.duration_since(as_of.0).as_secs());
+        let grew = told.requests != canary.requests && status.paused.is_none() && age >= REFRESHED;
+        if told.verdict != canary.verdict || grew {
             *canary = told;
         }
     }

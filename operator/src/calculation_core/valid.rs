@@ -143,13 +143,12 @@ impl ValidCore {
     pub fn of(core: &CalculationCore) -> Self {
         let (spec, status) = (&core.spec, core.status.clone().unwrap_or_default());
         let asked = asked(core);
-        let (revision, change_class) = match &asked {
-            Ok((content, class)) => (content.revision(), *class),
-            Err(_) => {
-                let canary = status.canary.as_ref().filter(|_| status.is_under_way()).map(|canary| &canary.revision);
-                let held = canary.or(status.stable.as_ref().map(|stable| &stable.revision));
-                (held.cloned().unwrap_or_default(), ChangeClass::default())
-            }
+        let (revision, change_class) = if let Ok((content, class)) = &asked {
+            (content.revision(), *class)
+        } else {
+            let canary = status.canary.as_ref().filter(|_| status.is_under_way()).map(|canary| &canary.revision);
+            let held = canary.or(status.stable.as_ref().map(|stable| &stable.revision));
+            (held.cloned().unwrap_or_default(), ChangeClass::default())
         };
         Self {
             namespace: core.namespace().unwrap_or_default(),

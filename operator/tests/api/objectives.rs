@@ -289,8 +289,8 @@ pub async fn a_burnt_budget_is_counted_staged_and_alerted_and_survives_the_metri
 }
 
 async fn every_panel_shows_something(prometheus: &Prometheus) {
-    for panel in dashboard::panels() {
-        let query = panel.asked(SYSTEM, "availability");
+    for panel in dashboard::objectives::panels() {
+        let query = panel.asked(&[("namespace", SYSTEM), ("objective", "availability")]);
         eventually(&format!("the panel {} shows something", panel.title), WITHIN, || async {
             prometheus.value(&query).map(drop).ok_or_else(|| query.clone())
         })

@@ -78,14 +78,18 @@ fn rollouts_end_the_same_on_an_old_view() {
         acts: &[
             create,
             |server| {
-                SEEN.into_iter().for_each(|plural| server.freeze(plural));
+                for plural in SEEN {
+                    server.freeze(plural);
+                }
                 release(server, "two");
                 server.kill(CONTROLLER);
             },
             |server| SEEN.into_iter().for_each(|plural| server.thaw(plural)),
             |server| {
                 // Of its parts alone nothing is seen: it acts on what it knows.
-                SEEN.into_iter().skip(1).for_each(|plural| server.freeze(plural));
+                for plural in SEEN.into_iter().skip(1) {
+                    server.freeze(plural);
+                }
                 change(server, &json!({"rollout": {"progressDeadlineSeconds": 86_400}}));
                 release(server, "three");
             },
