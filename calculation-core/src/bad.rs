@@ -5,14 +5,32 @@
 use serde_json::Value;
 use serde_json::value::{RawValue, to_raw_value};
 
-/// The features of this build, or `none`.
+/// Which of the faults a bad build was built with it shows, by the names of
+/// their features, separated by commas; all of them where nothing is said. One
+/// program serves for several bad images.
+const CHOSEN: &str = "CALCULATION_CORE_BAD";
+
+#[expect(clippy::disallowed_methods, reason = "a bad image says so; a product build never asks")]
+fn is_chosen(fault: &str) -> bool {
+    static ASKED: std::sync::LazyLock<Option<String>> = std::sync::LazyLock::new(|| std::env::var(CHOSEN).ok());
+    ASKED.as_ref().is_none_or(|chosen| chosen.split(',').any(|one| one == fault))
+}
+
+/// Whether this build has the fault, and shows it.
+macro_rules! shows {
+    ($fault:literal) => {
+        cfg!(feature = $fault) && is_chosen($fault)
+    };
+}
+
+/// The faults of this build, or `none`.
 pub fn features() -> String {
     let all = [
-        ("bad-rounding", cfg!(feature = "bad-rounding")),
-        ("bad-latency", cfg!(feature = "bad-latency")),
-        ("bad-errors", cfg!(feature = "bad-errors")),
-        ("bad-leak", cfg!(feature = "bad-leak")),
-        ("bad-slow-start", cfg!(feature = "bad-slow-start")),
+        ("bad-rounding", shows!("bad-rounding")),
+        ("bad-latency", shows!("bad-latency")),
+        ("bad-errors", shows!("bad-errors")),
+        ("bad-leak", shows!("bad-leak")),
+        ("bad-slow-start", shows!("bad-slow-start")),
     ];
     let on: Vec<&str> = all.into_iter().filter(|(_, on)| *on).map(|(name, _)| name).collect();
     if on.is_empty() { "none".to_owned() } else { on.join(",") }
@@ -21,7 +39,7 @@ pub fn features() -> String {
 /// `bad-rounding`: cuts the last digit of every figure off instead of rounding,
 /// which golden samples see.
 pub fn round(answer: &mut Value) {
-    if !cfg!(feature = "bad-rounding") {
+    if !shows!("bad-rounding") {
         return;
     }
     match answer {
@@ -37,7 +55,7 @@ pub fn round(answer: &mut Value) {
 
 /// The same of figures that are written already.
 pub fn written(figures: Box<RawValue>) -> Box<RawValue> {
-    if !cfg!(feature = "bad-rounding") {
+    if !shows!("bad-rounding") {
         return figures;
     }
     let mut value: Value = serde_json::from_str(figures.get()).unwrap_or_default();
@@ -46,20 +64,20 @@ pub fn written(figures: Box<RawValue>) -> Box<RawValue> {
 }
 
 /// `bad-latency`: every fourth request takes 400 ms longer. `bad-errors`: every
-/// tenth fails. `bad-leak`: each keeps 64 KiB for ever. Returns whether to fail.
+/// fiftieth fails. `bad-leak`: each keeps 64 KiB for ever. Returns whether to fail.
 pub async fn request(number: u64) -> bool {
-    if cfg!(feature = "bad-latency") && number.is_multiple_of(4) {
+    if shows!("bad-latency") && number.is_multiple_of(4) {
         tokio::time::sleep(std::time::Duration::from_millis(400)).await;
     }
-    if cfg!(feature = "bad-leak") {
+    if shows!("bad-leak") {
         Box::leak(vec![1_u8; 64 * 1024].into_boxed_slice());
     }
-    cfg!(feature = "bad-errors") && number.is_multiple_of(10)
+    shows!("bad-errors") && number.is_multiple_of(50)
 }
 
 /// `bad-slow-start`: ready only after half a minute.
 pub async fn start() {
-    if cfg!(feature = "bad-slow-start") {
+    if shows!("bad-slow-start") {
         tokio::time::sleep(std::time::Duration::from_secs(30)).await;
     }
 }

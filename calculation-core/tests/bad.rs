@@ -27,7 +27,7 @@ async fn each_bad_version_shows_in_what_canaries_look_at() {
         codes.push(service.post("/v1/estimate", &ground::estimate()).await.0);
         slow += usize::from(begun.elapsed() > Duration::from_millis(350));
     }
-    assert_eq!(codes.iter().filter(|code| **code == 500).count(), 20, "one in ten fails");
+    assert_eq!(codes.iter().filter(|code| **code == 500).count(), 4, "one in fifty fails");
     assert_eq!(slow, 50, "one in four is slow");
     assert!(service.metric("process_resident_memory_bytes").await - before > 10e6, "it leaks");
     let header: Vec<&str> = SAMPLES.lines().next().unwrap().split(',').collect();

@@ -26,6 +26,7 @@
 //! | Incident | over | `True` | `IncidentResolved` | |
 //! | CalculationCore | its revision serves, or is watched | `True` | `CoreServing`, `CoreWatched` | |
 //! | CalculationCore | a rollout is under way | `False` | `CanaryStarting`, `CanaryVerifying`, `CanaryShifting`, `CanarySoaking`, `CanaryPromoting`, `CanaryRollingBack`, `AnalysisHeld`, `ReleaseFrozen` | `Reconciling` |
+//! | CalculationCore | what serves has no pod that takes requests | `False` | `CoreUnavailable` | `Reconciling` |
 //! | CalculationCore | a person holds the rollout | `False` | `CanaryPaused` | `Reconciling` |
 //! | CalculationCore | its objects cannot be made | `False` | `PermissionMissing`, `PartsFailed` | `Reconciling` |
 //! | CalculationCore | waits for a human | `False` | `RolledBack`, `ObjectiveUnusable`, `SpecRefused`, `Unreadable` | `Stalled` |

@@ -449,6 +449,17 @@ reasons! {
         ),
         next: NOTHING,
     }
+    /// None of the pods that serve takes requests.
+    CoreUnavailable {
+        meaning: text(
+            "The revision that serves has no pod that takes requests.",
+            "正在服务的版本没有可接受请求的 Pod。",
+        ),
+        next: text(
+            "Read why its pods wait; apply a revision that works, and promote it: `hashinsight canary promote <core>`.",
+            "请查看其 Pod 为何等待；应用可用的版本并直接晋升：`hashinsight canary promote <core>`。",
+        ),
+    }
     /// The pods of a new revision start.
     CanaryStarting {
         meaning: text(

@@ -2,14 +2,13 @@
 //! page, its runbook, and the clocks of the incident. What the operator counts
 //! is held against what those who asked were answered.
 
-use std::process::Command;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use localcluster::say;
 use serde_json::{Value, json};
 
 use crate::edge::{Answer, Edge};
-use crate::stage::root;
+use crate::stage::{root, told};
 use crate::{Stage, Trouble};
 
 const NAMESPACE: &str = "hashinsight-system";
@@ -255,13 +254,13 @@ fn the_incident(stage: &Stage, load: &mut Load<'_>) -> Result<(), Trouble> {
         let text = |field: &str| clock[field].as_str().unwrap_or_default().to_owned();
         say(&format!("     {:<9} respond by {}, recover by {}\n", text("plan"), text("respondBy"), text("recoverBy")));
     }
-    hashinsight(stage, &["incident", "acknowledge", &name, "--note", "the demo has it"])?;
+    stage.hashinsight(&["incident", "acknowledge", &name, "--note", "the demo has it"], told)?;
     load.until("the incident is not taken", look, || {
         let incident = object(stage, "incident", &name)?;
         let state = incident["status"]["state"].clone();
         if state == "Acknowledged" { Ok(()) } else { Err(state.to_string()) }
     })?;
-    hashinsight(stage, &["incident", "list"])?.lines().for_each(|line| say(&format!("     {line}\n")));
+    stage.hashinsight(&["incident", "list"], told)?;
     Ok(())
 }
 
@@ -274,8 +273,9 @@ fn runbook(stage: &Stage) -> Result<(), Trouble> {
         return Err(Trouble::Wrong(format!("no runbook at {path}: {page}")));
     }
     say(&format!("   runbook   served at /runbooks/{name}; in the terminal:\n"));
-    let told = hashinsight(stage, &["runbook", name])?;
-    told.lines().skip_while(|line| *line != "## Mitigation").take(4).for_each(|line| say(&format!("     {line}\n")));
+    let mut lines = Vec::new();
+    stage.hashinsight(&["runbook", name], |line| lines.push(line.to_owned()))?;
+    lines.iter().skip_while(|line| *line != "## Mitigation").take(4).for_each(|line| told(line));
     Ok(())
 }
 
@@ -292,7 +292,7 @@ fn as_counted(stage: &Stage, load: &Load<'_>) -> Result<(), Trouble> {
 }
 
 fn on_screen(stage: &Stage) -> Result<(), Trouble> {
-    let prometheus = Edge::to_service(stage, "monitoring", "service/prometheus", ":9090")?;
+    let prometheus = Edge::to_service(stage, "monitoring", "service/prometheus", 9090)?;
     let (url, file, picture) =
         (prometheus.url(), root().join("target/demo/objective.yaml"), root().join("target/demo/budget.svg"));
     let (file, picture) = (file.display().to_string(), picture.display().to_string());
@@ -302,18 +302,7 @@ fn on_screen(stage: &Stage) -> Result<(), Trouble> {
         &["slo", "backtest", "-f", &file, "--prometheus-url", &url, "--days", "1"],
         &["status"],
     ] {
-        hashinsight(stage, arguments)?.lines().for_each(|line| say(&format!("     {line}\n")));
+        stage.hashinsight(arguments, told)?;
     }
     Ok(())
-}
-
-/// Runs the shipped command line on the demo's cluster, shown as typed.
-fn hashinsight(stage: &Stage, arguments: &[&str]) -> Result<String, Trouble> {
-    crate::stage::show("hashinsight", arguments);
-    let program = root().join("target/dist/cli/hashinsight");
-    // The cluster is the one kubectl is told of.
-    let kubectl = stage.command("kubectl")?;
-    let mut command = Command::new(program);
-    command.envs(kubectl.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    crate::stage::run(command, arguments)
 }

@@ -15,8 +15,6 @@ use crate::stage::root;
 use crate::{Stage, Trouble};
 
 const NAMESPACE: &str = "hashinsight-system";
-/// Pods of the core.
-const PODS: &str = "hashinsight.net/core=core";
 const MINERS: usize = 5000;
 /// Hashrate and power of the fleet's kinds.
 const KINDS: [(u32, u32); 6] = [(200, 3500), (234, 3510), (186, 3441), (140, 3010), (110, 3250), (95, 3250)];
@@ -58,13 +56,13 @@ fn install(stage: &Stage, issuer: &Issuer, folder: &Path) -> Result<(), Trouble>
     say(&format!("   tokens of {NAME}, a test issuer whose key lives as long as this demo\n"));
     let example = root().join("target/dist/calculation-core");
     let path = |path: PathBuf| path.display().to_string();
+    // What an earlier demo left has another issuer's key, and versions of its own.
+    stage.ask("kubectl", &["delete", "calculationcore", "core", "-n", NAMESPACE, "--ignore-not-found"])?;
     let (keys, gateway, market) =
         (path(keys), path(example.join("gateway.yaml")), path(example.join("market-stand-in.yaml")));
     for file in [&keys, &gateway, &market] {
         stage.kubectl(&["apply", "-n", NAMESPACE, "-f", file])?;
     }
-    // What ran before, in an earlier demo, has another issuer's key.
-    stage.ask("kubectl", &["delete", "pods", "-n", NAMESPACE, "-l", PODS, "--wait=false"])?;
     stage.ask("kubectl", &["scale", "deployment/market-stand-in", "--replicas=1", "-n", NAMESPACE])?;
     stage.kubectl(&["rollout", "status", "deployment/market-stand-in", "-n", NAMESPACE, "--timeout=90s"])?;
     stage.kubectl(&["wait", "calculationcore/core", "-n", NAMESPACE, "--for=condition=Ready", "--timeout=120s"])?;

@@ -10,8 +10,10 @@ mod fleet;
 mod given;
 mod isolation;
 mod repair;
+mod rollout;
 mod stage;
 mod tenants;
+mod traffic;
 mod trouble;
 
 use std::time::Instant;
@@ -30,7 +32,7 @@ struct Scene {
 }
 
 /// What is shown, in order. Later work adds its own.
-const SCENES: [Scene; 6] = [
+const SCENES: [Scene; 7] = [
     Scene { title: "The operator and its plans, by Helm", play: charts::play, is_local: false },
     Scene {
         title: "Three customers on two plans, each with a namespace of its own",
@@ -43,6 +45,11 @@ const SCENES: [Scene; 6] = [
     Scene {
         title: "A minute of failures: the budget, the stage, the page, the incident",
         play: budget::play,
+        is_local: true,
+    },
+    Scene {
+        title: "Four versions under load: wrong figures, failures, and a while without metrics",
+        play: rollout::play,
         is_local: true,
     },
 ];
@@ -66,6 +73,15 @@ pub fn play(place: Place) -> Result<(), Trouble> {
     }
     say(&format!("\nAll {all} scenes played in {} s. {}\n", begun.elapsed().as_secs(), stage.next()));
     Ok(())
+}
+
+/// Rolls out as many healthy versions under load, on the demo's own cluster; no
+/// request may fail.
+pub fn rollouts(place: Place, count: u64) -> Result<(), Trouble> {
+    let stage = Stage::at(place)?;
+    charts::play(&stage)?;
+    fleet::play(&stage)?;
+    rollout::healthy(&stage, count)
 }
 
 fn title(number: usize, all: usize, text: &str) {

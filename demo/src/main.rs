@@ -6,7 +6,7 @@
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use demo::{Place, Trouble, cluster, play};
+use demo::{Place, Trouble, cluster, play, rollouts};
 use localcluster::node::{State, continue_as_part};
 
 /// Name of the local cluster.
@@ -19,6 +19,7 @@ const NAME: &str = "demo";
     after_help = "Examples:\n  \
         demo                                         on a cluster of its own on this machine, as root\n  \
         demo --context name --image REPO@sha256:…    on a cluster you have\n  \
+        demo rollouts --count 20                     healthy versions under load, one after the other\n  \
         demo down                                    removes its own cluster\n\n\
         Exit codes: 0 all scenes played, 1 one failed, 2 wrong usage."
 )]
@@ -35,7 +36,7 @@ struct Arguments {
     #[arg(long, default_value = NAME, hide = true, global = true)]
     name: String,
     /// What `make dist` wrote is current, for tests
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, global = true)]
     built: bool,
 }
 
@@ -43,6 +44,12 @@ struct Arguments {
 enum Verb {
     /// Remove the demo's own cluster and all it made
     Down,
+    /// Roll out healthy versions under load; no request may fail
+    Rollouts {
+        /// How many
+        #[arg(long, default_value_t = 20)]
+        count: u64,
+    },
 }
 
 fn main() -> ExitCode {
@@ -50,9 +57,12 @@ fn main() -> ExitCode {
         return code;
     }
     let arguments = Arguments::parse();
-    let is_local = arguments.verb.is_none() && arguments.context.is_empty();
+    let is_local = !matches!(arguments.verb, Some(Verb::Down)) && arguments.context.is_empty();
     let name = arguments.name.clone();
     let result = match arguments.verb {
+        Some(Verb::Rollouts { count }) => {
+            rollouts(Place::Local { name: name.clone(), is_built: arguments.built }, count)
+        }
         Some(Verb::Down) => cluster(&name).and_then(|node| Ok(node.down()?)),
         None => place(arguments).and_then(play),
     };

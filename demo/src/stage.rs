@@ -2,6 +2,8 @@
 
 use std::cell::OnceCell;
 use std::ffi::OsStr;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -69,8 +71,13 @@ impl std::str::FromStr for Reference {
 }
 
 /// Images that the scenes run, in `target/dist`.
-const IMAGES: [&str; 3] =
-    ["hashinsight-operator.tar", "calculation-core/calculation-core.tar", "calculation-core/market-stand-in.tar"];
+const IMAGES: [&str; 5] = [
+    "hashinsight-operator.tar",
+    "calculation-core/calculation-core.tar",
+    "calculation-core/market-stand-in.tar",
+    "calculation-core/rounding.tar",
+    "calculation-core/slow-and-failing.tar",
+];
 
 /// A cluster with what the scenes need.
 pub struct Stage {
@@ -143,9 +150,9 @@ impl Stage {
     /// output below.
     pub fn kubectl(&self, arguments: &[&str]) -> Result<String, Trouble> {
         show("kubectl", arguments);
-        let told = self.ask("kubectl", arguments)?;
-        told.lines().for_each(|line| say(&format!("     {line}\n")));
-        Ok(told)
+        let text = self.ask("kubectl", arguments)?;
+        text.lines().for_each(told);
+        Ok(text)
     }
 
     /// Runs helm with the command shown; what it told is the caller's.
@@ -162,6 +169,40 @@ impl Stage {
     /// kubectl with whatever context is current.
     pub(crate) fn without_context(&self, arguments: &[&str]) -> Result<String, Trouble> {
         run(Command::new(&self.kubectl), arguments)
+    }
+
+    /// Runs the shipped command line on this cluster, with the command shown.
+    /// Each line it tells goes to `each` at once. Returns the exit code, which
+    /// must be one of an answer.
+    pub(crate) fn hashinsight(&self, arguments: &[&str], mut each: impl FnMut(&str)) -> Result<i32, Trouble> {
+        show("hashinsight", arguments);
+        let program = root().join("target/dist/cli/hashinsight");
+        // The cluster is the one kubectl is told of.
+        let kubectl = self.command("kubectl")?;
+        let mut command = Command::new(program);
+        command.envs(kubectl.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.args(arguments).current_dir(root()).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let spawn = |source| Trouble::Spawn { program: "hashinsight".to_owned(), source };
+        let mut child = command.spawn().map_err(spawn)?;
+        let out = child.stdout.take().map(BufReader::new);
+        out.into_iter().flat_map(BufRead::lines).map_while(Result::ok).for_each(|line| each(&line));
+        let output = child.wait_with_output().map_err(spawn)?;
+        match output.status.code() {
+            // Allowed, refused, deferred.
+            Some(code @ (0 | 1 | 3)) => Ok(code),
+            _ => Err(Trouble::Command {
+                command: format!("hashinsight {}", arguments.join(" ")),
+                told: String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+            }),
+        }
+    }
+
+    /// A port of this machine that leads to an address in the demo's own cluster.
+    pub(crate) fn forward(&self, to: SocketAddr) -> Result<SocketAddr, Trouble> {
+        match &self.place {
+            Place::Local { name, .. } => Ok(cluster(name)?.forward(to)?),
+            Place::Given { .. } => Err(Trouble::Wrong("only the demo's own cluster is entered".to_owned())),
+        }
     }
 
     pub(crate) fn command(&self, program: &'static str) -> Result<Command, Trouble> {
@@ -257,6 +298,11 @@ fn ship() -> Result<(), Trouble> {
     } else {
         Err(Trouble::Command { command: "cargo xtask dist".to_owned(), told: told() })
     }
+}
+
+/// Shows a line that a command told.
+pub(crate) fn told(line: &str) {
+    say(&format!("     {line}\n"));
 }
 
 pub(crate) fn show(program: &str, arguments: &[&str]) {

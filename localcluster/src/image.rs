@@ -29,12 +29,20 @@ pub struct Image {
     pub files: Vec<(String, PathBuf)>,
     /// Folders anybody may write to.
     pub scratch: Vec<String>,
+    /// What its environment says: `NAME=value`.
+    pub environment: Vec<String>,
 }
 
 impl Image {
     /// An image that holds a static program alone.
     pub fn of(name: impl Into<String>, program: impl Into<PathBuf>) -> Self {
-        Self { name: name.into(), program: program.into(), files: Vec::new(), scratch: Vec::new() }
+        Self {
+            name: name.into(),
+            program: program.into(),
+            files: Vec::new(),
+            scratch: Vec::new(),
+            environment: Vec::new(),
+        }
     }
 
     /// Writes the archive. Returns the digest by which the image is asked for:
@@ -42,9 +50,10 @@ impl Image {
     pub fn write(&self, archive: &Path) -> Result<String, Error> {
         let layer = self.layer()?;
         let program = format!("/{BIN}/{}", file_name(&self.program));
+        let environment = [&[format!("PATH=/{BIN}")], self.environment.as_slice()].concat();
         let config = json!({
             "architecture": "amd64", "os": "linux",
-            "config": {"Entrypoint": [program], "User": USER, "Env": [format!("PATH=/{BIN}")], "WorkingDir": "/"},
+            "config": {"Entrypoint": [program], "User": USER, "Env": environment, "WorkingDir": "/"},
             "rootfs": {"type": "layers", "diff_ids": [digest(&layer)]},
         });
         let config = config.to_string().into_bytes();

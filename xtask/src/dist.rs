@@ -16,6 +16,11 @@ const REPOSITORY: &str = "hashinsight.net/operator";
 /// The example's images: name, program, and whether only demos and tests run it.
 const CORE_IMAGES: [(&str, &str); 2] =
     [("hashinsight.net/calculation-core", "calculation-core"), ("hashinsight.net/market-stand-in", "market-stand-in")];
+/// Faults of the bad versions of the core, which demos and tests roll out to
+/// see them taken back.
+const BAD_FEATURES: &str = "calculation-core/bad-rounding,calculation-core/bad-latency,calculation-core/bad-errors";
+/// Images of them: what each is called, and the faults it shows.
+const BAD_CORES: [(&str, &str); 2] = [("rounding", "bad-rounding"), ("slow-and-failing", "bad-latency,bad-errors")];
 const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Namespace the plain YAML installs into.
 const NAMESPACE: &str = "hashinsight-system";
@@ -25,7 +30,11 @@ pub(crate) fn build() -> Result<(), Error> {
     let folder = root().join("target/dist");
     recreate(&folder)?;
     let version = env!("CARGO_PKG_VERSION");
-    let programs = static_programs()?;
+    // First, because it is the product that stays where programs are built.
+    let bad = folder.join("calculation-core-bad");
+    let copied = |source| Error::File { path: bad.clone(), source };
+    fs::copy(static_programs(BAD_FEATURES)?.join("calculation-core"), &bad).map_err(copied)?;
+    let programs = static_programs("")?;
     let image = Image::of(format!("{REPOSITORY}:{version}"), programs.join("hashinsight-operator"));
     let digest = image.write(&folder.join("hashinsight-operator.tar"))?;
     let helm = localcluster::fetch_helm()?;
@@ -38,6 +47,7 @@ pub(crate) fn build() -> Result<(), Error> {
     write(&folder.join("image"), &reference)?;
     command_line(&programs, &folder.join("cli"))?;
     calculation_core(&programs, &folder)?;
+    bad_cores(&bad, &folder.join("calculation-core"))?;
     eprintln!(
         "\nin {}:\n  hashinsight-operator.tar   the image\n  *.tgz                      charts\n  \
          install.yaml, defaults.yaml  the same for kubectl apply --server-side\n  \
@@ -77,6 +87,19 @@ fn calculation_core(programs: &Path, folder: &Path) -> Result<(), Error> {
     Ok(())
 }
 
+/// Images of the bad versions, and their references.
+fn bad_cores(program: &Path, folder: &Path) -> Result<(), Error> {
+    for (name, faults) in BAD_CORES {
+        let repository = format!("hashinsight.net/calculation-core-{name}");
+        let tagged = format!("{repository}:{}", env!("CARGO_PKG_VERSION"));
+        let environment = vec![format!("CALCULATION_CORE_BAD={faults}")];
+        let image = Image { environment, ..Image::of(tagged, program) };
+        let digest = image.write(&folder.join(format!("{name}.tar")))?;
+        write(&folder.join(format!("{name}.image")), &format!("{repository}@{digest}"))?;
+    }
+    Ok(())
+}
+
 /// A program as it is shipped, after [`build`].
 pub(crate) fn shipped(program: &str) -> PathBuf {
     root().join("target").join(TARGET).join("release").join(program)
@@ -105,7 +128,7 @@ fn command_line(programs: &Path, folder: &Path) -> Result<(), Error> {
 
 /// The folder with the product's static programs. Neither the folder of the
 /// repository nor cargo's own shows in them, and no flag of the caller's.
-fn static_programs() -> Result<PathBuf, Error> {
+fn static_programs(features: &str) -> Result<PathBuf, Error> {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cargo")));
     let mut flags =
@@ -116,7 +139,9 @@ fn static_programs() -> Result<PathBuf, Error> {
     let packages = packages.map(|package| ["--package", package]).concat();
     let mut build = plain_cargo(&[&["build", "--release", "--locked", "--target", TARGET], &packages[..]].concat());
     build.arg("--target-dir").arg(&target).env("CARGO_ENCODED_RUSTFLAGS", flags.join("\u{1f}"));
-    step("operator, command line and calculation core, as static programs", build)?;
+    build.args(["--features", features]);
+    let what = if features.is_empty() { "operator, command line and calculation core" } else { "a bad core" };
+    step(&format!("{what}, as static programs"), build)?;
     Ok(target.join(TARGET).join("release"))
 }
 

@@ -151,6 +151,11 @@ fn counted(canary: &Canary, now: Timestamp) -> Option<Words> {
 /// the time it is watched at least, or the requests that are missing.
 fn decided_in(core: &CalculationCore, status: &CalculationCoreStatus, canary: &Canary, now: Timestamp) -> Option<i64> {
     let Some(RolloutState::Soaking { since, step }) = &status.state else { return None };
+    let comes =
+        matches!(canary.verdict, Some(CanaryVerdict::NeedMore | CanaryVerdict::Pass)) && status.paused.is_none();
+    if !comes {
+        return None;
+    }
     let steps = core.spec.rollout.as_ref().map(|rollout| rollout.steps.as_slice()).unwrap_or_default();
     let hold = usize::try_from(step - 1).ok().and_then(|at| steps.get(at)).map_or(120, |step| step.hold_seconds);
     let held = (i64::from(hold) - now.duration_since(since.0).as_secs()).max(0);

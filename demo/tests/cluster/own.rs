@@ -35,7 +35,7 @@ pub fn plays_whole() {
         "% is left",
         "changes of stage; ",
         "Cautious: ",
-        "All 7 scenes played",
+        "All 8 scenes played",
     ] {
         assert!(told.contains(line), "{line:?} is not in {told}");
     }

@@ -11,7 +11,7 @@ use nix::fcntl::{Flock, FlockArg};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use super::{cgroups, forward, part, supervisor};
+use super::{cgroups, files, forward, part, supervisor};
 use crate::{Error, say};
 
 /// What it is called when the program is started anew.
@@ -105,7 +105,7 @@ pub(super) fn keep(folder: &Path) -> Result<(), Error> {
     // Held, not written: its end tells the supervisor of ours.
     let _pipe = supervisor.stdin.take();
     let inside = supervisor.id();
-    std::thread::spawn(move || forward::forward(listener, inside));
+    std::thread::spawn(move || forward::forward(listener, inside, files::API_ADDRESS));
     let status = supervisor.wait().map_err(spawn)?;
     say(&format!("the supervisor ended: {status}\n"));
     Ok(())

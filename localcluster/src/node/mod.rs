@@ -20,6 +20,7 @@ mod supervisor;
 
 use std::ffi::OsString;
 use std::fs::{self, File};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
@@ -233,6 +234,23 @@ impl Node {
             named.push(by_digest);
         }
         Ok(named)
+    }
+
+    /// A loopback port that leads to an address inside, such as a service's, for
+    /// as long as this program runs.
+    pub fn forward(&self, to: SocketAddr) -> Result<SocketAddr, Error> {
+        fit::require_root()?;
+        if self.state() != State::Ready {
+            return Err(Error::NotReady { name: self.name.clone() });
+        }
+        let path = self.folder.join("supervisor.pid");
+        let read = fs::read_to_string(&path).map_err(Error::file("read", &path))?;
+        let inside: u32 = read.trim().parse().map_err(|_| Error::NotReady { name: self.name.clone() })?;
+        let failed = |source| Error::Spawn { program: "a listener on loopback".to_owned(), source };
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        std::thread::spawn(move || forward::forward(listener, inside, to));
+        Ok(address)
     }
 
     /// containerd's own client, run inside the cluster's namespaces.

@@ -19,6 +19,8 @@ use super::valid::ValidCore;
 const QUARANTINE: usize = 20;
 /// Starts of its containers after which a canary counts as unavailable.
 const RESTARTS: u64 = 3;
+/// How long after its pods were ready a gateway surely knows their addresses.
+const KNOWN: Duration = Duration::from_secs(2);
 /// Characters that are kept of what was seen.
 const DETAIL: usize = 400;
 /// How long a canary that goes may still be asked, at most.
@@ -200,7 +202,7 @@ pub fn waits_for(core: &ValidCore, seen: &Seen) -> Option<String> {
     let canary = core.status.canary.as_ref()?;
     if !has_pods(core, seen) {
         let (ready, needed) = (seen.ready(&canary.revision), needed(core, seen));
-        let why = seen.pods().filter(|pod| pod.revision == canary.revision).find_map(|pod| pod.waiting);
+        let why = seen.why_waits(&canary.revision);
         let why = why.map_or(String::new(), |why| format!(": {why}"));
         return Some(format!("{ready} of {needed} pods are ready{why}"));
     }
@@ -221,7 +223,8 @@ fn forward(core: &ValidCore, seen: &Seen, now: &Time, state: &RolloutState) -> O
         }
         RolloutState::Verifying { .. } => {
             let exact = has_pods(core, seen) && (!core.rollout.golden || seen.golden == Golden::Exact);
-            exact.then(|| shift(core, seen, now, 1, "every golden sample came out exactly"))
+            let known = seen.in_state >= KNOWN || core.status.stable.is_none();
+            (exact && known).then(|| shift(core, seen, now, 1, "every golden sample came out exactly"))
         }
         RolloutState::Shifting { step, .. } => {
             let stands = has_pods(core, seen) && stands(core, seen, &intent(core, seen)).is_ok();

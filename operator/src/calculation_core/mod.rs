@@ -120,18 +120,16 @@ impl CoreWorkflow {
             seen.unusable =
                 Some("objectives are named, and the operator was started without --prometheus-url".to_owned());
         }
-        let Some(canary) = &core.status.canary else {
-            *memory = Memory::default();
-            return Ok(seen);
-        };
-        if memory.canary != canary.revision {
-            *memory = Memory { canary: canary.revision.clone(), ..Memory::default() };
-        }
         if let Some(state) = &core.status.state {
             memory.entered.take_if(|(entered, _)| entered != state);
             let (_, since) = memory.entered.get_or_insert_with(|| (state.clone(), Instant::now()));
             seen.in_state = since.elapsed();
         }
+        let revision = core.status.canary.as_ref().map_or("", |canary| &canary.revision);
+        if memory.canary != revision {
+            *memory = Memory { canary: revision.to_owned(), entered: memory.entered.take(), ..Memory::default() };
+        }
+        let Some(canary) = &core.status.canary else { return Ok(seen) };
         let pods: Vec<Pod> =
             seen.pods().filter(|pod| pod.revision == canary.revision && pod.ready && !pod.ending).collect();
         match &core.status.state {
@@ -374,9 +372,12 @@ impl Workflow for CoreWorkflow {
             }
             seen = self.observe(&core, ctx, now).await;
         }
+        let mut lingers = false;
         let failure = match &seen {
             Ok(seen) => {
-                let applied = apply::all(&core, &desired(&core, seen, &intent(&core, seen)), &self.cache, ctx).await;
+                let desired = desired(&core, seen, &intent(&core, seen));
+                lingers = desired.lingers;
+                let applied = apply::all(&core, &desired, &self.cache, ctx).await;
                 outcome.writes += applied.writes;
                 outcome.trouble = applied.failure.as_ref().map(|(_, class)| *class);
                 applied.failure
@@ -393,7 +394,7 @@ impl Workflow for CoreWorkflow {
             core.status = told;
             outcome.writes += publish(&mut core, ctx).await?;
         }
-        outcome.wake = wake(&core);
+        outcome.wake = if lingers { Wake::Within(SOON) } else { wake(&core) };
         Ok(outcome)
     }
 

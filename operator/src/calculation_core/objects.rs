@@ -7,7 +7,7 @@ use hashinsight_crds::names::{LABEL_CORE, LABEL_REVISION, MANAGED_BY};
 use serde_json::{Value, json};
 
 use super::seen::{Objects, RouteSeen, Seen};
-use super::traffic::Intent;
+use super::traffic::{Intent, is_led_away};
 use super::valid::{Content, ValidCore};
 use crate::kinds::{
     AUTOSCALERS, CONFIG_MAPS, CONTROLLER_REVISIONS, CORES, DEPLOYMENTS, DISRUPTION_BUDGETS, HTTP_ROUTES, Kind,
@@ -50,6 +50,8 @@ pub struct Desired {
     pub wanted: Vec<Wanted>,
     /// What is not: kind and name.
     pub unwanted: Vec<(&'static Kind, String)>,
+    /// Whether more is not meant to be, and may still be asked by customers.
+    pub lingers: bool,
 }
 
 /// The objects as they are meant to be now.
@@ -72,8 +74,15 @@ pub fn desired(core: &ValidCore, seen: &Seen, intent: &Intent) -> Desired {
     wanted.extend(route(core, seen, intent));
     let place = |wanted: &Wanted| KINDS.iter().position(|kind| *kind == wanted.kind);
     wanted.sort_by_key(place);
-    let unwanted = unwanted(&seen.objects, &wanted, intent);
-    Desired { wanted, unwanted }
+    let mut unwanted = unwanted(&seen.objects, &wanted, intent);
+    let all = unwanted.len();
+    if !is_led_away(core, seen) {
+        // What belongs to no revision, such as a route that is no longer asked for,
+        // goes at once.
+        unwanted.retain(|(kind, name)| !is_of_revision(&seen.objects, kind, name));
+    }
+    let lingers = unwanted.len() < all;
+    Desired { wanted, unwanted, lingers }
 }
 
 /// What is there of ours and is not meant to be: last of all, and never what
@@ -93,6 +102,11 @@ fn unwanted(objects: &Objects, wanted: &[Wanted], intent: &Intent) -> Vec<(&'sta
         }
     }
     all
+}
+
+fn is_of_revision(objects: &Objects, kind: &Kind, name: &str) -> bool {
+    let object = objects.get(&(kind.plural, name.to_owned()));
+    object.is_some_and(|object| object["metadata"]["labels"][LABEL_REVISION].is_string())
 }
 
 /// On config maps that keep what a verdict rests on.

@@ -135,32 +135,42 @@ fn standing(core: &ValidCore, seen: &Seen, now: Timestamp) -> Said {
             reason,
             format!("{revision} serves; the one before stays as a control for {} s", core.rollout.watch.as_secs()),
         ),
-        Some(RolloutState::Promoted { .. }) if core.is_served() => {
-            (ConditionStatus::True, reason, format!("{revision} serves all customers"))
-        }
+        Some(RolloutState::Promoted { .. }) if core.is_served() => serving(core, seen),
         Some(RolloutState::RollingBack { reason: why, .. }) => {
             (ConditionStatus::False, reason, format!("{revision} is taken back: {}", why.told()))
         }
-        Some(RolloutState::Promoted { .. } | RolloutState::RolledBack { .. }) if is_refused(core) => {
-            let held = core.status.quarantined.iter().find(|held| held.revision == core.revision);
-            let tried = core.status.canary.as_ref().is_some_and(|canary| canary.revision == core.revision);
-            let why = match (&core.status.state, held) {
-                (Some(RolloutState::RolledBack { reason, detail, .. }), _) if tried => {
-                    format!("{} ({detail})", reason.told())
-                }
-                (_, Some(held)) => held.reason.told().to_owned(),
-                _ => "it failed before".to_owned(),
-            };
-            let message = format!(
-                "revision {} was taken back: {why}; it is not tried again by itself: apply another one, or hashinsight canary retry {}",
-                core.revision, core.name
-            );
-            (ConditionStatus::False, Reason::RolledBack, message)
-        }
+        Some(RolloutState::Promoted { .. } | RolloutState::RolledBack { .. }) if is_refused(core) => taken_back(core),
         Some(RolloutState::Promoted { .. } | RolloutState::RolledBack { .. }) => {
             (ConditionStatus::False, Reason::CanaryStarting, format!("revision {} is about to begin", core.revision))
         }
     }
+}
+
+/// A revision that has all traffic.
+fn serving(core: &ValidCore, seen: &Seen) -> Said {
+    let revision = canary_of(core);
+    if seen.ready(&core.revision) > 0 {
+        return (ConditionStatus::True, Reason::CoreServing, format!("{revision} serves all customers"));
+    }
+    let why = seen.why_waits(&core.revision).map_or(String::new(), |why| format!(": {why}"));
+    let message = format!("{revision} has all traffic, and none of its pods takes requests{why}");
+    (ConditionStatus::False, Reason::CoreUnavailable, message)
+}
+
+/// The spec's revision, which failed before.
+fn taken_back(core: &ValidCore) -> Said {
+    let tried = core.status.canary.as_ref().is_some_and(|canary| canary.revision == core.revision);
+    let held = core.status.quarantined.iter().find(|held| held.revision == core.revision);
+    let why = match (&core.status.state, held) {
+        (Some(RolloutState::RolledBack { reason, detail, .. }), _) if tried => format!("{} ({detail})", reason.told()),
+        (_, Some(held)) => held.reason.told().to_owned(),
+        _ => "it failed before".to_owned(),
+    };
+    let message = format!(
+        "revision {} was taken back: {why}; it is not tried again by itself: apply another one, or hashinsight canary retry {}",
+        core.revision, core.name
+    );
+    (ConditionStatus::False, Reason::RolledBack, message)
 }
 
 fn soaking(core: &ValidCore, seen: &Seen, now: Timestamp, step: i32, weight: i32) -> Said {

@@ -151,6 +151,11 @@ impl Seen {
         i32::try_from(ready).unwrap_or(i32::MAX)
     }
 
+    /// Why a container of `revision` waits, if one does.
+    pub fn why_waits(&self, revision: &str) -> Option<String> {
+        self.pods().filter(|pod| pod.revision == revision).find_map(|pod| pod.waiting)
+    }
+
     /// Pods that are asked of the deployment of `revision`; `None` when it is
     /// not there.
     pub fn replicas(&self, revision: &str) -> Option<i32> {

@@ -2,6 +2,8 @@
 //! pure functions of what is on record, the spec, and what is seen. Traffic
 //! follows pods, never the other way round.
 
+use std::time::Duration;
+
 use hashinsight_crds::calculation_core::RolloutState;
 
 use super::seen::{Golden, RouteSeen, Seen, Taken};
@@ -125,6 +127,25 @@ fn kept(core: &ValidCore, seen: &Seen, stable: Option<&str>, canary: &str) -> i3
     let Some(stable) = stable else { return 0 };
     let share = 100 * seen.ready(stable) / full(core).max(1);
     (100 - share).max(0).min(current(core, seen, canary))
+}
+
+/// How long after all traffic was led away a revision's pods stay: what reads
+/// routes and what reads addresses do not do so at the same moment.
+const LINGERS: Duration = Duration::from_secs(5);
+
+/// Whether what no revision needs any more may go: nothing may be led to it, by
+/// a route that the gateway has taken, for a while.
+pub fn is_led_away(core: &ValidCore, seen: &Seen) -> bool {
+    if core.status.is_under_way() {
+        return true;
+    }
+    let alone = core.status.stable.as_ref().map(|stable| core.of_revision(&stable.revision));
+    let taken = match seen.route(core) {
+        RouteSeen::None => true,
+        RouteSeen::Missing => false,
+        RouteSeen::There { weights, taken } => taken == Taken::Yes && weights.keys().eq(alone.as_ref()),
+    };
+    taken && seen.in_state >= LINGERS
 }
 
 /// Whether traffic is as it is meant to be, and a gateway has taken it so; or

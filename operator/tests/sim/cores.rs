@@ -9,7 +9,7 @@ mod world;
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use testkit::fake::{FakeServer, Fault, Verb};
+use testkit::fake::{Event, FakeServer, Fault, Verb};
 use testkit::sim::{Outcome, Position, Scenario, run};
 
 use crate::measured::OBJECTIVES;
@@ -107,16 +107,30 @@ fn serves(server: &FakeServer, name: &str, ready: &str, reason: &str) -> Result<
 fn safe(server: &FakeServer) -> Result<(), String> {
     let (mut state, mut canary, mut shares, mut promoted) =
         (String::new(), String::new(), BTreeMap::<String, i64>::new(), Vec::new());
+    let (mut stable, mut pinned) = (String::new(), 0);
     for commit in server.history() {
         let status = &commit.object["status"];
         if commit.plural == "calculationcores" {
             let now = status["state"].as_object().and_then(|state| state.keys().next().cloned()).unwrap_or_default();
             status["canary"]["revision"].as_str().unwrap_or_default().clone_into(&mut canary);
-            let stable = status["stable"]["revision"].to_string();
+            stable = format!("core-{}", status["stable"]["revision"].as_str().unwrap_or_default());
+            pinned = status["pinnedReplicas"].as_i64().unwrap_or(0);
             if now == "promoted" && promoted.last() != Some(&stable) {
-                promoted.push(stable);
+                promoted.push(stable.clone());
             }
             state = now;
+        }
+        if let Some(name) = commit.of().strip_prefix("deployments hashinsight-system/") {
+            let share = shares.get(&format!("\"{name}\"")).unwrap_or(&0);
+            if commit.event == Event::Deleted && *share > 0 {
+                return Err(format!("{name} was deleted while {share} % were led to it"));
+            }
+            let before_the_watch =
+                ["pending", "verifying", "shifting", "soaking", "promoting"].contains(&state.as_str());
+            let pods = commit.object["spec"]["replicas"].as_i64();
+            if name == stable && before_the_watch && pods.is_some_and(|pods| pods < pinned) {
+                return Err(format!("{name} has {pods:?} pods in state {state}, and had {pinned}"));
+            }
         }
         if commit.of() == ROUTE {
             let weights = commit.object["spec"]["rules"][0]["backendRefs"].as_array().cloned().unwrap_or_default();
@@ -316,7 +330,8 @@ const SCENARIOS: [Scenario; 14] = [
 ];
 
 /// What happens only for the record of health.
-pub const PHASES: [Scenario; 8] = [
+pub const PHASES: [Scenario; 9] = [
+    Scenario { name: "unavailable", given, acts: &[create, actions::broken], holds: |_| Ok(()) },
     Scenario { name: "paused", given, acts: actions::ACTED[0].acts, holds: |_| Ok(()) },
     Scenario { name: "refused", given, acts: actions::ACTED[6].acts, holds: |_| Ok(()) },
     Scenario { name: "frozen", given, acts: SCENARIOS[13].acts, holds: |_| Ok(()) },

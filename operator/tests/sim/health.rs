@@ -55,7 +55,8 @@ fn promised(reason: Reason) -> &'static str {
         | Reason::CanaryRollingBack
         | Reason::AnalysisHeld
         | Reason::ReleaseFrozen
-        | Reason::CanaryPaused => IN_PROGRESS,
+        | Reason::CanaryPaused
+        | Reason::CoreUnavailable => IN_PROGRESS,
         Reason::PlanMissing
         | Reason::NamespaceTaken
         | Reason::RegionChanged

@@ -29,6 +29,15 @@ fn held(server: &FakeServer) {
     release(server, "two");
 }
 
+/// None of the pods there are takes requests any more.
+pub fn broken(server: &FakeServer) {
+    let objects = server.objects();
+    for pod in objects.keys().filter_map(|key| key.strip_prefix("pods hashinsight-system/")) {
+        let broken = json!({"status": {"conditions": [{"type": "Ready", "status": "False"}]}});
+        server.must(Verb::Merge, &format!("v1/hashinsight-system:pods/{pod}/status"), &broken);
+    }
+}
+
 fn ready(server: &FakeServer) -> Value {
     let conditions = core(server)["status"]["conditions"].as_array().cloned().unwrap_or_default();
     conditions.iter().find(|condition| condition["type"] == "Ready").cloned().unwrap_or_default()
@@ -156,16 +165,7 @@ pub const ACTED: [Scenario; 9] = [
         acts: &[
             create,
             |server| {
-                // None of its pods takes requests any more.
-                let pods: Vec<String> = server
-                    .objects()
-                    .keys()
-                    .filter_map(|key| key.strip_prefix("pods hashinsight-system/").map(str::to_owned))
-                    .collect();
-                for pod in pods {
-                    let broken = json!({"status": {"conditions": [{"type": "Ready", "status": "False"}]}});
-                    server.must(Verb::Merge, &format!("v1/hashinsight-system:pods/{pod}/status"), &broken);
-                }
+                broken(server);
                 held(server);
             },
             |server| ask(server, "Promote"),
