@@ -4,7 +4,7 @@
 //! nothing is judged here. An operator that begins anew reads the same history
 //! and comes to the same knowledge.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hashinsight_gates::canary::{Counted, Known, Look, Plan, Requests, Verdict};
 use hashinsight_metrics_source::{MetricsQuery, Sample};
@@ -15,6 +15,7 @@ use hashinsight_slo::selector::Selector;
 use jiff::Timestamp;
 use serde_json::json;
 
+use super::durations::{self, Buckets, ByBound, Durations, by_bound};
 use super::seen::Judged;
 use hashinsight_crds::names::REVISION_LABEL;
 
@@ -66,7 +67,7 @@ fn questions(objective: &Objective, revisions: &str) -> [String; 3] {
 }
 
 /// Revision, instance, second.
-type At = (String, String, i64);
+pub type At = (String, String, i64);
 
 fn by_time(samples: Vec<Sample>) -> BTreeMap<At, u64> {
     let label = |sample: &Sample, label: &str| sample.labels.get(label).cloned().unwrap_or_default();
@@ -80,21 +81,32 @@ fn by_time(samples: Vec<Sample>) -> BTreeMap<At, u64> {
 /// What each process of a revision showed at a second.
 type Readings = BTreeMap<(i64, String), BTreeMap<String, Reading>>;
 
+/// What was read of one objective.
+struct Read {
+    counts: Readings,
+    buckets: Buckets,
+}
+
 /// The answers to an objective's questions, those that were scraped lately.
-fn readings(objective: &Objective, [total, other, stamp]: [BTreeMap<At, u64>; 3]) -> Readings {
+fn readings(objective: &Objective, [total, other, stamp]: [BTreeMap<At, u64>; 3], durations: Vec<Sample>) -> Read {
     let is_latency = matches!(objective.indicator, Indicator::Latency { .. });
     let mut all = Readings::new();
+    let mut fresh = BTreeSet::new();
     for (key, total) in total {
         let scraped = stamp.get(&key).map(|at| i64::try_from(*at).unwrap_or(0));
         let other = other.get(&key).copied().unwrap_or(0);
         let (revision, instance, second) = key;
         if scraped.is_some_and(|at| second - at <= FRESH) {
+            fresh.insert((revision.clone(), instance.clone(), second));
             let bad = if is_latency { total.saturating_sub(other) } else { other };
             all.entry((second, revision)).or_default().insert(instance, Reading { total, bad });
         }
     }
-    all
+    Read { counts: all, buckets: by_bound(durations, &fresh) }
 }
+
+/// What grew: events, and durations by bucket.
+type Grown = (Option<Counts>, Vec<u64>);
 
 /// What is known of one canary.
 pub struct Tracker {
@@ -105,7 +117,7 @@ pub struct Tracker {
     upto: i64,
     stepped: i64,
     /// Of each objective, of the canary and of the stable revision.
-    tallies: Vec<[Tally; 2]>,
+    tallies: Vec<[(Tally, Durations); 2]>,
     known: Known,
     /// The last second of which something was known.
     heard: i64,
@@ -122,7 +134,7 @@ impl Tracker {
             from,
             upto: from - EVERY,
             stepped: 0,
-            tallies: objectives.iter().map(|_| [Tally::default(), Tally::default()]).collect(),
+            tallies: objectives.iter().map(|_| Default::default()).collect(),
             known: Known::default(),
             heard: from,
         }
@@ -173,7 +185,7 @@ impl Tracker {
         objectives: &[Objective],
         first: i64,
         end: i64,
-    ) -> Result<Vec<Readings>, String> {
+    ) -> Result<Vec<Read>, String> {
         let time = |second| Timestamp::from_second(second).map_err(|error| error.to_string());
         let revisions = format!("{}|{}", self.canary, self.stable);
         let mut all = Vec::new();
@@ -184,12 +196,17 @@ impl Tracker {
                 answers.push(by_time(answer.map_err(|failure| failure.to_string())?));
             }
             let answers = <[_; 3]>::try_from(answers).map_err(|_| "three answers to three questions".to_owned())?;
-            all.push(readings(objective, answers));
+            let durations = match durations::question(objective, &revisions) {
+                // A second opinion: without it the first one stands.
+                Some(question) => source.range(&question, time(first)?, time(end)?, LOOK).await.unwrap_or_default(),
+                None => Vec::new(),
+            };
+            all.push(readings(objective, answers, durations));
         }
         Ok(all)
     }
 
-    fn fold(&mut self, plan: &Plan, read: &[Readings], step: i64, (first, end): (i64, i64)) {
+    fn fold(&mut self, plan: &Plan, read: &[Read], step: i64, (first, end): (i64, i64)) {
         let mut second = first;
         while second <= end {
             if second > step && self.stepped != step {
@@ -197,16 +214,14 @@ impl Tracker {
                 self.known = std::mem::take(&mut self.known).next_step();
             }
             let counted = self.count(read, second);
-            let heard = counted.iter().any(|(canary, _)| canary.is_some());
+            let heard = counted.iter().any(|[(canary, _), _]| canary.is_some());
             let look = if heard {
                 let requests = |counts: Option<Counts>| {
                     let counts = counts.unwrap_or_default();
                     Requests { total: counts.total, bad: counts.bad }
                 };
-                let objectives = counted.into_iter().map(|(canary, stable)| Counted {
-                    canary: requests(canary),
-                    stable: requests(stable),
-                    ..Counted::default()
+                let objectives = counted.into_iter().map(|[(canary, canary_buckets), (stable, stable_buckets)]| {
+                    Counted { canary: requests(canary), stable: requests(stable), canary_buckets, stable_buckets }
                 });
                 Look::Counted { seconds: LOOK, objectives: objectives.collect() }
             } else {
@@ -223,19 +238,21 @@ impl Tracker {
         }
     }
 
-    /// What grew until `second`, of each objective.
-    fn count(&mut self, read: &[Readings], second: i64) -> Vec<(Option<Counts>, Option<Counts>)> {
-        let nothing = BTreeMap::new();
-        let (canary, stable) = ((second, self.canary.clone()), (second, self.stable.clone()));
-        let tallies = self.tallies.iter_mut().zip(read);
-        tallies
-            .map(|([ours, theirs], read)| {
-                (
-                    ours.take(second, LOOK, read.get(&canary).unwrap_or(&nothing)),
-                    theirs.take(second, LOOK, read.get(&stable).unwrap_or(&nothing)),
-                )
-            })
-            .collect()
+    /// What grew until `second`, of each objective: of the canary and of the
+    /// stable revision, and in each bucket of durations.
+    fn count(&mut self, read: &[Read], second: i64) -> Vec<[Grown; 2]> {
+        let (nothing, nowhere) = (BTreeMap::new(), ByBound::new());
+        let revisions = [&self.canary, &self.stable].map(|revision| (second, revision.clone()));
+        let mut all = Vec::new();
+        for (tallies, read) in self.tallies.iter_mut().zip(read) {
+            let [ours, theirs] = tallies;
+            let of = |(tally, durations): &mut (Tally, Durations), at: &(i64, String)| {
+                let counts = tally.take(second, LOOK, read.counts.get(at).unwrap_or(&nothing));
+                (counts, durations.take(second, LOOK, read.buckets.get(at).unwrap_or(&nowhere)))
+            };
+            all.push([of(ours, &revisions[0]), of(theirs, &revisions[1])]);
+        }
+        all
     }
 
     fn judged(&self, plan: &Plan, now: Timestamp) -> Judged {
