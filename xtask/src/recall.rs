@@ -28,7 +28,7 @@ const fn bug(name: &'static str, file: &'static str, from: &'static str, to: &'s
     Planted { name, file, from, to, missed: None }
 }
 
-const PLANTED: [Planted; 22] = [
+const PLANTED: [Planted; 26] = [
     bug("no finalizer is ever set", "tenant/mod.rs", "if !tenant.who.is_held() {", "if false {"),
     bug(
         "a foreign namespace is adopted",
@@ -140,6 +140,30 @@ const PLANTED: [Planted; 22] = [
         "if is_namespace(&step) {",
         "if is_namespace(&step) || true {",
     ),
+    bug(
+        "counted requests convict nobody",
+        "calculation_core/machine.rs",
+        "filter(|judged| judged.verdict() == Verdict::Fail)",
+        "filter(|judged| judged.verdict() == Verdict::Error)",
+    ),
+    bug(
+        "traffic comes before the golden samples",
+        "calculation_core/machine.rs",
+        "(exact && known).then(",
+        "(known || exact).then(",
+    ),
+    bug(
+        "the stable revision shrinks during a rollout",
+        "calculation_core/traffic.rs",
+        "core.replicas.minimum.max(core.status.pinned_replicas.unwrap_or(0))",
+        "core.replicas.minimum",
+    ),
+    bug(
+        "a revision goes while customers are led to it",
+        "calculation_core/objects.rs",
+        "if !is_led_away(core, seen) {",
+        "if false {",
+    ),
     Planted {
         name: "the lease is given up before the work has ended",
         file: "run.rs",
@@ -208,7 +232,9 @@ fn tests(source: &Path, more: &[&str]) -> Command {
         .env("CARGO_TARGET_DIR", root().join("target/recall/build"))
         // Warnings are to be expected here.
         .env("RUSTFLAGS", "-Awarnings")
-        .env("PAIRS", "1000000");
+        // Each scenario once and with one crash: what bugs are found by.
+        .env("PAIRS", "1000000")
+        .env("NTH_CRASH", "1000000");
     cargo
 }
 

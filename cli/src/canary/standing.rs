@@ -80,12 +80,12 @@ pub fn standing(core: &CalculationCore, objectives: &[ServiceLevelObjective], no
         "atRisk": at_risk.map(|risk| json!({"objective": risk.objective, "remainingMinutes": risk.minutes, "percent": risk.percent})),
     });
     let counts = canary.map_or(String::new(), |canary| {
-        format!("  {} requests, {} bad, {}", canary.requests, canary.bad_requests, verdict(canary))
+        format!("  {weight} %  {} requests, {} bad, {}", canary.requests, canary.bad_requests, verdict(canary))
     });
     Standing {
         data,
         lines,
-        short: same(format!("{name}{}  {weight} %{counts}  {message}", step(core, &status))),
+        short: same(format!("{name}{}{counts}  {message}", step(core, &status))),
         exit: exit(core, &status, reason),
     }
 }

@@ -8,7 +8,8 @@ use testkit::fake::{Call, FakeServer, Fault, Verb};
 use testkit::sim::{CONTROLLER, Outcome, Scenario, SimClock, run_in};
 
 use super::actions::ACTED;
-use super::{CORES, SCENARIOS, change, create, given, nth, release, restless, serves, start};
+use super::scenarios::SCENARIOS;
+use super::{CORES, change, create, given, nth, release, restless, serves, start};
 use crate::scenarios::crds;
 use crate::weather::{rough, torn};
 
