@@ -19,6 +19,9 @@ use crate::trouble::{Exit, Trouble};
 /// Rows on the one screen, when not all are asked for.
 const SCREEN: usize = 20;
 
+/// What was asked and refused is a record, and nothing to mend.
+const RECORD: &str = "RolloutAction";
+
 /// How one object stands.
 struct Standing {
     kind: String,
@@ -97,7 +100,11 @@ pub async fn answer(global: &Global, all: bool) -> Result<Answer, Trouble> {
     let shown: Vec<&Standing> = if all {
         found.iter().collect()
     } else {
-        found.iter().filter(|standing| standing.health != Health::Ready).take(SCREEN).collect()
+        found
+            .iter()
+            .filter(|standing| standing.health != Health::Ready && standing.kind != RECORD)
+            .take(SCREEN)
+            .collect()
     };
     let summary = names.iter().map(|kind| {
         let [stalled, working, ready] = counts(kind);

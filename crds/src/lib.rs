@@ -73,6 +73,11 @@ pub use tenant::{Tenant, TenantSpec, TenantStatus};
 pub use tenant_plan::{TenantPlan, TenantPlanSpec, TenantPlanStatus};
 pub use tenant_summary::{TenantSummary, TenantSummarySpec, TenantSummaryStatus};
 
+/// A time as it stands on the wire: in whole seconds.
+pub fn whole_second(at: jiff::Timestamp) -> Time {
+    Time(jiff::Timestamp::from_second(at.as_second()).unwrap_or(at))
+}
+
 /// API group of every kind.
 pub const GROUP: &str = "hashinsight.net";
 /// The one served version.

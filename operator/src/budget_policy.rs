@@ -5,7 +5,9 @@ use hashinsight_crds::budget_policy::{FreezeInForce, Releases};
 use hashinsight_crds::change_notice::{NoticeKind, NoticeState};
 use hashinsight_crds::conditions::{ConditionStatus, READY, STALLED, Stated, settle};
 use hashinsight_crds::objective::StageHeld;
-use hashinsight_crds::{ChangeNotice, ErrorBudgetPolicy, ErrorBudgetPolicyStatus, Reason, ServiceLevelObjective, Time};
+use hashinsight_crds::{
+    ChangeNotice, ErrorBudgetPolicy, ErrorBudgetPolicyStatus, Reason, ServiceLevelObjective, whole_second,
+};
 use hashinsight_slo::policy::{NORMAL, Policy, stricter};
 use jiff::Timestamp;
 use kube::core::DeserializeGuard;
@@ -63,10 +65,7 @@ pub fn in_force(
         _ => &worst.stage.name,
     });
     let held = before.stage.clone().filter(|held| held.name == name);
-    let stage = held.unwrap_or_else(|| StageHeld {
-        name: name.to_owned(),
-        since: Time(Timestamp::from_second(now.as_second()).unwrap_or(now)),
-    });
+    let stage = held.unwrap_or_else(|| StageHeld { name: name.to_owned(), since: whole_second(now) });
     let releases = freezes.iter().fold(policy.releases(name), |so_far, (_, freeze)| stricter(&so_far, freeze));
     ErrorBudgetPolicyStatus {
         observed_generation: before.observed_generation,
@@ -213,7 +212,7 @@ mod tests {
         let now = Timestamp::from_second(1_000).unwrap();
         let asked = |objective: &str, stage: &str, left| Asked {
             objective: objective.into(),
-            stage: StageHeld { name: stage.into(), since: Time(Timestamp::UNIX_EPOCH) },
+            stage: StageHeld { name: stage.into(), since: whole_second(Timestamp::UNIX_EPOCH) },
             left,
         };
         let none = ErrorBudgetPolicyStatus::default();

@@ -122,8 +122,8 @@ fn system_grants() -> Vec<Grant> {
         status(&CORES),
         grant(
             &ACTIONS,
-            &["get", "list", "watch"],
-            "what people ask of rollouts; get is the fresh read before one is done",
+            &["get", "list", "watch", "delete"],
+            "what people ask of rollouts; get is the fresh read before one is done, and of those that are over twenty are kept",
         ),
         status(&ACTIONS),
         grant(&CONTROLLER_REVISIONS, &OWNED, of_core),

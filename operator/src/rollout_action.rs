@@ -1,9 +1,9 @@
 //! RolloutActions: what people ask of rollouts. The core's own controller does
 //! them, because they are on record in its status with what they did; here they
-//! are handed to it, and those whose core is not there are ended.
+//! are handed to it, those whose core is not there are ended, and old ones go.
 
 use hashinsight_crds::conditions::{ConditionStatus, READY, STALLED, SUCCEEDED, Stated, settle};
-use hashinsight_crds::{CalculationCore, Reason, RolloutAction, RolloutActionStatus, Time};
+use hashinsight_crds::{CalculationCore, Reason, RolloutAction, RolloutActionStatus, Time, whole_second};
 use jiff::Timestamp;
 use kube::ResourceExt;
 use kube::core::DeserializeGuard;
@@ -11,6 +11,7 @@ use kube::core::error_boundary::InvalidObject;
 use kube::runtime::reflector::{ObjectRef, Store};
 use tokio::sync::mpsc;
 
+use crate::api::Target;
 use crate::ctx::Ctx;
 use crate::driver::{Outcome, Wake, Workflow};
 use crate::error::Error;
@@ -23,17 +24,45 @@ const PUBLISHER: Publisher =
 /// Actions as a watch keeps them.
 pub type Actions = Store<DeserializeGuard<RolloutAction>>;
 
+/// Actions of a core that are kept once they are over, newest first.
+const KEPT: usize = 20;
+
 /// The controller.
 pub struct ActionWorkflow {
+    /// All actions.
+    pub actions: Actions,
     /// All cores.
     pub cores: Store<DeserializeGuard<CalculationCore>>,
     /// Wakes a core, by namespace and name.
     pub wake: mpsc::Sender<(String, String)>,
 }
 
+impl ActionWorkflow {
+    /// Deletes what is over and no longer kept of a core's actions.
+    async fn forget_old(&self, core: &str, ctx: &Ctx) -> Result<u32, Error> {
+        let all = self.actions.state();
+        let readable = all.iter().filter_map(|guard| guard.0.as_ref().ok());
+        let mut over: Vec<&RolloutAction> =
+            readable.filter(|action| action.spec.core_ref.name == core && is_over(action)).collect();
+        over.sort_by_key(|action| (std::cmp::Reverse(finished_at(action)), action.name_any()));
+        let mut writes = 0;
+        for old in over.into_iter().skip(KEPT) {
+            let (namespace, name) = (old.namespace(), old.name_any());
+            let target = Target { kind: &ACTIONS, namespace: namespace.as_deref(), name: &name };
+            ctx.server.delete(target, old.uid().as_deref()).await?;
+            writes += 1;
+        }
+        Ok(writes)
+    }
+}
+
+fn finished_at(action: &RolloutAction) -> Option<&Time> {
+    action.status.as_ref()?.finished_at.as_ref()
+}
+
 /// Whether it was done or refused.
 pub fn is_over(action: &RolloutAction) -> bool {
-    action.status.as_ref().is_some_and(|status| status.finished_at.is_some())
+    finished_at(action).is_some()
 }
 
 /// Puts on record what became of an action: that it was done, or why it never
@@ -61,7 +90,7 @@ pub async fn end(
     let before = action.status.clone().unwrap_or_default();
     let status = RolloutActionStatus {
         observed_generation: generation,
-        finished_at: Some(Time(Timestamp::from_second(now.as_second()).unwrap_or(now))),
+        finished_at: Some(whole_second(now)),
         conditions: settle(stated, &before.conditions, generation, now),
     };
     PUBLISHER.publish(&action.metadata, &status, ctx).await
@@ -74,6 +103,7 @@ impl Workflow for ActionWorkflow {
     async fn reconcile(&self, action: &RolloutAction, ctx: &Ctx) -> Result<Outcome, Error> {
         let mut outcome = Outcome { wake: Wake::OnChange, trouble: None, writes: 0 };
         if is_over(action) {
+            outcome.writes = self.forget_old(&action.spec.core_ref.name, ctx).await?;
             return Ok(outcome);
         }
         let (namespace, core) = (action.namespace().unwrap_or_default(), action.spec.core_ref.name.clone());

@@ -6,7 +6,7 @@ use std::time::Duration;
 use hashinsight_crds::conditions::SUCCEEDED;
 use hashinsight_crds::rollout_action::{CoreRef, Verb};
 use hashinsight_crds::text::text;
-use hashinsight_crds::{CalculationCore, RolloutAction, RolloutActionSpec, Time};
+use hashinsight_crds::{CalculationCore, RolloutAction, RolloutActionSpec, whole_second};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 use kube::api::{Api, PostParams};
@@ -89,7 +89,7 @@ async fn made(cluster: &Cluster, verb: Verb, asked: &Asked, revision: String) ->
         verb,
         reason: asked.reason.clone(),
         requested_by: cluster.whoami().await?,
-        expires_at: Time(Timestamp::from_second(expires.as_second()).unwrap_or(expires)),
+        expires_at: whole_second(expires),
     };
     let mut action = RolloutAction::new("", spec);
     action.metadata.name = None;

@@ -4,7 +4,7 @@
 
 use hashinsight_crds::calculation_core::{ActionDone, Canary, Paused, RollbackReason, RolloutState};
 use hashinsight_crds::rollout_action::{RolloutActionSpec, Verb};
-use hashinsight_crds::{Reason, RolloutAction, Time};
+use hashinsight_crds::{Reason, RolloutAction, Time, whole_second};
 use hashinsight_gates::canary::Verdict;
 use jiff::Timestamp;
 use kube::ResourceExt;
@@ -29,7 +29,7 @@ pub fn decide(core: &ValidCore, seen: &Seen, action: &RolloutAction, now: Timest
         let why = format!("it ran out at {}; make another one if it is still wanted", spec.expires_at.0);
         return Err(Refusal { reason: Reason::ActionExpired, why });
     }
-    let now = Time(Timestamp::from_second(now.as_second()).unwrap_or(now));
+    let now = whole_second(now);
     let made = match spec.verb {
         Verb::Pause => pause(core, spec, &now),
         Verb::Resume => resume(core, spec, &now),

@@ -176,7 +176,20 @@ impl Tracker {
                 }
             }
         }
+        if self.upto >= last {
+            // All that was counted came before the state: what passed the one
+            // before passes nothing in this one.
+            self.enter(step.as_second());
+        }
         self.judged(&plan, now)
+    }
+
+    /// Counts towards passing begin anew, once for each state.
+    fn enter(&mut self, step: i64) {
+        if self.stepped != step {
+            self.stepped = step;
+            self.known = std::mem::take(&mut self.known).next_step();
+        }
     }
 
     async fn read(
@@ -209,9 +222,8 @@ impl Tracker {
     fn fold(&mut self, plan: &Plan, read: &[Read], step: i64, (first, end): (i64, i64)) {
         let mut second = first;
         while second <= end {
-            if second > step && self.stepped != step {
-                self.stepped = step;
-                self.known = std::mem::take(&mut self.known).next_step();
+            if second > step {
+                self.enter(step);
             }
             let counted = self.count(read, second);
             let heard = counted.iter().any(|[(canary, _), _]| canary.is_some());

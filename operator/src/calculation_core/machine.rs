@@ -7,7 +7,7 @@ use std::time::Duration;
 use hashinsight_crds::calculation_core::{
     Canary, CanaryVerdict, OnNoData, Quarantined, RollbackReason, RolloutState, Version,
 };
-use hashinsight_crds::{CalculationCoreStatus, Time};
+use hashinsight_crds::{CalculationCoreStatus, Time, whole_second};
 use hashinsight_gates::canary::Verdict;
 use jiff::Timestamp;
 
@@ -37,7 +37,7 @@ pub struct Move {
 
 /// The next move; `None` to stay.
 pub fn step(core: &ValidCore, seen: &Seen, now: Timestamp) -> Option<Move> {
-    let now = Time(Timestamp::from_second(now.as_second()).unwrap_or(now));
+    let now = whole_second(now);
     let Some(state) = &core.status.state else { return begin(core, seen, &now) };
     let counted = core.status.canary.as_ref().and_then(|canary| canary.counted_since.as_ref());
     if counted.is_some_and(|since| *since > now) {
@@ -384,7 +384,7 @@ pub fn told_verdict(seen: &Seen, canary: &mut Canary, now: Timestamp) {
         Verdict::Fail => CanaryVerdict::Fail,
     });
     let whole = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
-    canary.as_of = Some(Time(Timestamp::from_second(now.as_second()).unwrap_or(now)));
+    canary.as_of = Some(whole_second(now));
     canary.requests = whole(judged.requests);
     canary.bad_requests = whole(judged.bad);
     let needed = judged.judgement.clean_requests_needed;

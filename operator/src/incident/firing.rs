@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use hashinsight_crds::incident::{IncidentState, Missed};
-use hashinsight_crds::{Incident, IncidentSpec, Time};
+use hashinsight_crds::{Incident, IncidentSpec, whole_second};
 use hashinsight_slo::alerts::Alert;
 use hashinsight_slo::series::{NAME_LABEL, NAMESPACE_LABEL};
 use jiff::{SignedDuration, Timestamp};
@@ -213,7 +213,7 @@ impl Opener {
             objective,
             summary: said("summary", 1000),
             runbook: said("runbook_url", 500),
-            started_at: Time(Timestamp::from_second(firing.since.as_second()).unwrap_or(firing.since)),
+            started_at: whole_second(firing.since),
             acknowledged: None,
             resolved: None,
         };

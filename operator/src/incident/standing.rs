@@ -3,7 +3,7 @@
 
 use hashinsight_crds::conditions::{ConditionStatus, PROMISES_KEPT, READY, Stated, settle};
 use hashinsight_crds::incident::{Clock, IncidentState, Missed};
-use hashinsight_crds::{Incident, IncidentStatus, Reason, TenantPlan, Time};
+use hashinsight_crds::{Incident, IncidentStatus, Reason, TenantPlan, Time, whole_second};
 use jiff::{SignedDuration, Timestamp};
 use kube::ResourceExt;
 
@@ -67,10 +67,6 @@ pub fn conclude(seen: &Seen<'_>) -> (IncidentStatus, Option<Timestamp>) {
         conditions: settle(stated, &before.conditions, generation, now),
     };
     (status, next.and_then(|by| by.checked_add(TICK).ok()))
-}
-
-fn whole_second(time: Timestamp) -> Time {
-    Time(Timestamp::from_second(time.as_second()).unwrap_or(time))
 }
 
 /// The clocks of an incident that began at `start`, the tightest first.

@@ -5,7 +5,7 @@ use hashinsight_crds::conditions::{
     BUDGET_HEALTHY, ConditionStatus, DATA_FRESH, READY, RECONCILING, SPEC_SOUND, STALLED, Stated, settle,
 };
 use hashinsight_crds::objective::{Budget, ServiceLevelObjectiveStatus};
-use hashinsight_crds::{Reason, Time};
+use hashinsight_crds::{Reason, whole_second};
 use hashinsight_slo::budget::Standing;
 use hashinsight_slo::objective::{Objective, Refused};
 use hashinsight_slo::policy::{Policy, Step};
@@ -69,8 +69,7 @@ pub fn conclude(seen: &Seen<'_>) -> Conclusion {
         && seen.known.is_some_and(|known| known.objective.id == objective.id)
     {
         status.budget = Some(evaluation.status(seen.before.budget.as_ref()));
-        status.measured_since =
-            evaluation.since.map(|since| Time(Timestamp::from_second(since.as_second()).unwrap_or(since)));
+        status.measured_since = evaluation.since.map(whole_second);
         status.indicator = Some(objective.id.clone());
         status.worst.clone_from(&evaluation.worst);
         status.ledger.clone_from(&evaluation.ledger);

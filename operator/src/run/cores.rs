@@ -49,7 +49,7 @@ pub(super) async fn run(
         actions: actions.clone(),
         memory: Mutex::default(),
     };
-    let asking = ActionWorkflow { cores: cores.clone(), wake: wake.clone() };
+    let asking = ActionWorkflow { actions: actions.clone(), cores: cores.clone(), wake: wake.clone() };
     let asked = async {
         // Before every core was listed, one might look missing.
         let _ = asking.cores.wait_until_ready().await;

@@ -246,8 +246,18 @@ async fn people_steer_what_they_may(stage: &Stage) -> String {
     let other = path("RolloutAction", "other");
     let refused = until(stage, &other, "it is refused", |o| o["status"]["finishedAt"].is_string()).await;
     assert_eq!(condition(&refused, "Ready")["reason"], "ActionRefused");
+    // What is over is kept, but not for ever.
+    for number in 0..20 {
+        ada.create(action(&format!("more-{number}"), "Resume", revision, "ada")).await.unwrap();
+    }
+    testkit::eventually("twenty are kept", Duration::from_secs(30), || async {
+        let all = stage.admin().list("RolloutAction", Some(SYSTEM)).await.unwrap_or_default();
+        let over = all.iter().filter(|action| action["status"]["finishedAt"].is_string()).count();
+        if over == 20 && all.len() == 20 { Ok(()) } else { Err(format!("{over} of {}", all.len())) }
+    })
+    .await;
     let changed = json!({"spec": {"verb": "Abort"}});
-    let refused = stage.admin().merge(&path("RolloutAction", "promote"), changed).await.unwrap_err().to_string();
+    let refused = stage.admin().merge(&path("RolloutAction", "more-19"), changed).await.unwrap_err().to_string();
     assert!(refused.contains("does not change"), "{refused}");
     let serving = stands(stage, "the third version serves", "True", "CoreServing").await;
     assert_eq!(serving["status"]["canary"], Value::Null);

@@ -22,7 +22,7 @@ fn steered(server: &FakeServer, releases: &Value) {
     server.must(Verb::Merge, &format!("{OBJECTIVES}/availability/status"), &slow);
 }
 
-pub const SCENARIOS: [Scenario; 15] = [
+pub const SCENARIOS: [Scenario; 16] = [
     Scenario {
         name: "first version",
         given,
@@ -199,6 +199,33 @@ pub const SCENARIOS: [Scenario; 15] = [
         holds: |server| {
             let pods = server.objects().keys().filter(|key| key.starts_with("pods ")).count();
             if pods == 3 { serves(server, "two", "True", "CoreServing") } else { Err(format!("{pods} pods")) }
+        },
+    },
+    Scenario {
+        name: "every step is watched",
+        given,
+        acts: &[create, |server| release(server, "two")],
+        holds: |server| {
+            // Each for as long as the spec says, and by requests of its own.
+            let mut since = std::collections::BTreeMap::new();
+            let mut last = (String::new(), String::new());
+            for commit in server.history().iter().filter(|commit| commit.plural == "calculationcores") {
+                let state = &commit.object["status"]["state"];
+                let Some((name, fields)) = state.as_object().and_then(|state| state.iter().next()) else { continue };
+                let now =
+                    (format!("{name} {}", fields["step"]), fields["since"].as_str().unwrap_or_default().to_owned());
+                if now != last {
+                    if last.0.starts_with("soaking") {
+                        let at = |text: &str| text.parse::<jiff::Timestamp>().unwrap().as_second();
+                        since.insert(last.0.clone(), at(&now.1) - at(&last.1));
+                    }
+                    last = now;
+                }
+            }
+            if since.len() != 2 || since.values().any(|seconds| *seconds < 15) {
+                return Err(format!("{since:?}"));
+            }
+            serves(server, "two", "True", "CoreServing")
         },
     },
 ];
