@@ -126,12 +126,12 @@ pub enum CanaryVerdict {
 #[derive(KubeSchema, Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Paused {
-    /// Since when.
+    /// Since when it is held.
     pub since: Time,
-    /// Who.
+    /// Who holds it, as the API server knows them.
     #[schemars(length(max = 253))]
     pub by: String,
-    /// Why.
+    /// Why, in their words.
     #[schemars(length(max = 400))]
     pub reason: String,
 }
@@ -151,7 +151,7 @@ pub struct ActionDone {
     /// Who asked.
     #[schemars(length(max = 253))]
     pub by: String,
-    /// When.
+    /// When it was done.
     pub at: Time,
 }
 
