@@ -147,10 +147,10 @@ const PLANTED: [Planted; 26] = [
         "filter(|judged| judged.verdict() == Verdict::Error)",
     ),
     bug(
-        "traffic comes before the golden samples",
+        "a wrong figure is let pass",
         "calculation_core/machine.rs",
-        "(exact && known).then(",
-        "(known || exact).then(",
+        "if let Golden::Differs(why) = &seen.golden {",
+        "if let (Golden::Differs(why), true) = (&seen.golden, false) {",
     ),
     bug(
         "the stable revision shrinks during a rollout",

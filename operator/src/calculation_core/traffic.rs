@@ -133,17 +133,16 @@ fn kept(core: &ValidCore, seen: &Seen, stable: Option<&str>, canary: &str) -> i3
 /// routes and what reads addresses do not do so at the same moment.
 const LINGERS: Duration = Duration::from_secs(5);
 
-/// Whether what no revision needs any more may go: nothing may be led to it, by
-/// a route that the gateway has taken, for a while.
+/// Whether what belongs to no living revision may go: nothing may be led to it,
+/// by a route that the gateway has taken, for a while.
 pub fn is_led_away(core: &ValidCore, seen: &Seen) -> bool {
-    if core.status.is_under_way() {
-        return true;
-    }
-    let alone = core.status.stable.as_ref().map(|stable| core.of_revision(&stable.revision));
+    let canary = core.status.canary.as_ref().filter(|_| core.status.is_under_way()).map(|canary| &canary.revision);
+    let stable = core.status.stable.as_ref().map(|stable| &stable.revision);
+    let living: Vec<String> = canary.into_iter().chain(stable).map(|revision| core.of_revision(revision)).collect();
     let taken = match seen.route(core) {
         RouteSeen::None => true,
         RouteSeen::Missing => false,
-        RouteSeen::There { weights, taken } => taken == Taken::Yes && weights.keys().eq(alone.as_ref()),
+        RouteSeen::There { weights, taken } => taken == Taken::Yes && weights.keys().all(|name| living.contains(name)),
     };
     taken && seen.in_state >= LINGERS
 }

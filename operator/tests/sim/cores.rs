@@ -109,7 +109,7 @@ fn serves(server: &FakeServer, name: &str, ready: &str, reason: &str) -> Result<
 fn safe(server: &FakeServer) -> Result<(), String> {
     let (mut state, mut canary, mut shares, mut promoted) =
         (String::new(), String::new(), BTreeMap::<String, i64>::new(), Vec::new());
-    let (mut stable, mut pinned) = (String::new(), 0);
+    let (mut stable, mut pinned, mut taken) = (String::new(), 0, true);
     for commit in server.history() {
         let status = &commit.object["status"];
         if commit.plural == "calculationcores" {
@@ -124,8 +124,10 @@ fn safe(server: &FakeServer) -> Result<(), String> {
         }
         if let Some(name) = commit.of().strip_prefix("deployments hashinsight-system/") {
             let share = shares.get(&format!("\"{name}\"")).unwrap_or(&0);
-            if commit.event == Event::Deleted && *share > 0 {
-                return Err(format!("{name} was deleted while {share} % were led to it"));
+            if commit.event == Event::Deleted && (*share > 0 || !taken) {
+                return Err(format!(
+                    "{name} was deleted while {share} % were led to it, or a gateway may not know better"
+                ));
             }
             let before_the_watch =
                 ["pending", "verifying", "shifting", "soaking", "promoting"].contains(&state.as_str());
@@ -135,6 +137,8 @@ fn safe(server: &FakeServer) -> Result<(), String> {
             }
         }
         if commit.of() == ROUTE {
+            let seen = &commit.object["status"]["parents"][0]["conditions"][0]["observedGeneration"];
+            taken = *seen == commit.object["metadata"]["generation"];
             let weights = commit.object["spec"]["rules"][0]["backendRefs"].as_array().cloned().unwrap_or_default();
             let next: BTreeMap<String, i64> =
                 weights.iter().map(|b| (b["name"].to_string(), b["weight"].as_i64().unwrap_or(0))).collect();
