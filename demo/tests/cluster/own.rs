@@ -35,6 +35,13 @@ pub fn plays_whole() {
         "% is left",
         "changes of stage; ",
         "Cautious: ",
+        "found by golden samples before any traffic: 0 of",
+        "taken back: of ",
+        "from the verdict on record to weight 0: ",
+        "The same as on record.",
+        "  AnalysisHeld",
+        "it held, then went through: ",
+        "none was lost by the rollouts themselves",
         "All 8 scenes played",
     ] {
         assert!(told.contains(line), "{line:?} is not in {told}");
