@@ -143,8 +143,11 @@ fn upgraded_with_tenants_untouched(stage: &Stage) {
     let before = versions(stage);
     let pods = stage.get(&[&PODS_OF_OPERATOR[..], &["-o", "name"]].concat());
     release(stage, &["--set=operator.concurrency=4"]);
-    let after = stage.get(&[&PODS_OF_OPERATOR[..], &["-o", "name"]].concat());
-    assert!(pods.lines().all(|pod| !after.contains(pod)), "new pods: {pods} {after}");
+    // Helm waits until the new ones are ready, not until the old ones have gone.
+    eventually("new pods alone", || {
+        let after = stage.kubectl(&[&PODS_OF_OPERATOR[..], &["-o", "name"]].concat())?;
+        if pods.lines().any(|pod| after.contains(pod)) { Err(format!("{pods} {after}")) } else { Ok(()) }
+    });
     stage.get(&["wait", "--for=condition=Ready", "tenants", "--all", "--timeout=60s"]);
     a_quota_is_repaired(stage);
     let stripped =
