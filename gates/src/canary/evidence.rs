@@ -63,12 +63,30 @@ impl Evidence {
         if self.looks < LOOKS {
             self.looks += 1;
             let begins = (0.5 / f64::from(LOOKS)).ln();
-            let (large, small) = (self.weight.nats().max(begins), self.weight.nats().min(begins));
-            self.weight = Nats::of(large + (small - large).exp().ln_1p());
+            self.weight = Nats::of(add_logarithms(self.weight.nats(), begins));
         }
         self.weight = Nats(self.weight.0.saturating_add(ratio.0));
         self.since_begin = Nats(self.since_begin.0.saturating_add(ratio.0));
     }
+}
+
+/// Evidence for any of several hypotheses: half of the weight is the first's, a
+/// quarter the next one's, and so on, the last as much as the one before it. An
+/// average of ratios whose expectations never exceed one has one that never
+/// does.
+pub fn mixed(several: &[Evidence]) -> Nats {
+    let last = several.len().saturating_sub(1);
+    let weighted = several.iter().zip(1_i32..).map(|(evidence, place)| {
+        let halvings = if place.unsigned_abs() as usize > last { place - 1 } else { place };
+        evidence.weight.nats() - f64::from(halvings) * std::f64::consts::LN_2
+    });
+    Nats::of(weighted.fold(f64::NEG_INFINITY, add_logarithms))
+}
+
+/// `ln(eᵃ + eᵇ)`.
+fn add_logarithms(one: f64, other: f64) -> f64 {
+    let (large, small) = (one.max(other), one.min(other));
+    large + (small - large).exp().ln_1p()
 }
 
 /// Evidence at which a hypothesis is given up: `ln(tests / chance)`.

@@ -18,7 +18,7 @@ mod opinion;
 
 use serde::{Deserialize, Serialize};
 
-use evidence::{Evidence, Nats, ratio_of_shares, threshold};
+use evidence::{Evidence, Nats, mixed, ratio_of_shares, threshold};
 pub use opinion::{Opinion, slower};
 
 /// Seconds without a request of the canary after which there is no data.
@@ -28,6 +28,8 @@ pub const SILENCE: u64 = 60;
 pub const UNSEEN: i64 = 45;
 /// How many times what is allowed is a slow burn.
 const SLOWLY: u32 = 4;
+/// Shares of failures that are tried for a fast burn.
+const BEYOND: usize = 3;
 /// Chance, in millionths, that a canary as good as the stable revision seems
 /// worse. It convicts nobody alone.
 const SEEMS_WORSE: u64 = 50_000;
@@ -132,8 +134,8 @@ pub struct Case {
     pub stable: Requests,
     /// Counted in this step.
     pub step: Requests,
-    /// For a fast burn of the canary.
-    burns: Evidence,
+    /// For burns of the canary: a fast one, and ones far beyond it.
+    burns: [Evidence; BEYOND],
     /// For a slow one.
     burns_slowly: Evidence,
     /// For a fast one of the stable revision.
@@ -152,7 +154,7 @@ impl Default for Case {
             canary: none,
             stable: none,
             step: none,
-            burns: fresh,
+            burns: [fresh; BEYOND],
             burns_slowly: fresh,
             stable_burns: fresh,
             worse: fresh,
@@ -302,7 +304,9 @@ impl Case {
         self.canary = self.canary.and(canary);
         self.stable = self.stable.and(stable);
         self.step = self.step.and(canary);
-        self.burns.take(ratio_of_shares(allowed, limit, canary));
+        for (burns, share) in self.burns.iter_mut().zip(beyond(limit)) {
+            burns.take(ratio_of_shares(allowed, share, canary));
+        }
         self.burns_slowly.take(ratio_of_shares(allowed, slow, canary));
         self.stable_burns.take(ratio_of_shares(allowed, limit, stable));
         self.worse.take(evidence::ratio_of_revisions(canary, stable));
@@ -318,7 +322,7 @@ impl Case {
         let several = self.canary.bad >= FEW;
         let shared = self.stable_burns.since_begin > Nats::ZERO;
         let worse = self.worse.weight >= threshold(SEEMS_WORSE, 1);
-        if several && self.burns.weight >= convicts && !shared {
+        if several && mixed(&self.burns) >= convicts && !shared {
             return (Verdict::Fail, Reason::Burns, 0);
         }
         if several && worse && self.burns_slowly.weight >= convicts {
@@ -340,6 +344,15 @@ impl Case {
         };
         (Verdict::NeedMore, reason, needed)
     }
+}
+
+/// Shares of bad requests that are tried beside a fast burn: its square root and
+/// the root of that, so that a canary which fails much is convicted by fewer
+/// failures than one which fails just too often.
+fn beyond(limit: u32) -> [u32; BEYOND] {
+    let (whole, share) = (1_000_000_u64, u64::from(limit));
+    let root = (share * whole).isqrt();
+    [share, root, (root * whole).isqrt()].map(|share| u32::try_from(share.min(whole - 1)).unwrap_or(u32::MAX))
 }
 
 /// Share of bad requests at a slow burn.

@@ -50,7 +50,7 @@ fn a_clean_step_passes_after_the_requests_the_arithmetic_asks_for() {
 
 #[test]
 fn a_canary_that_fails_is_convicted_within_a_handful_of_answers() {
-    for (share, most) in [(500_000, 12), (100_000, 12), (20_000, 16)] {
+    for (share, most) in [(500_000, 8), (100_000, 6), (20_000, 16)] {
         let mut random = Random(42);
         let plan = Plan::of(&[ALLOWED]);
         let (mut known, mut bad) = (Known::default(), 0);
