@@ -1,0 +1,290 @@
+//! The evidence of one release, together: whose it is, whether it belongs
+//! together, and what is claimed twice.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::{Timestamp, ToSpan};
+
+use crate::evidence::{
+    Bill, ChangeClass, Coverage, Evidence, Exactness, Facts, Findings, Index, Lock, Notes, Provenance, Refusal, Status,
+    Tests, Timing, Unread,
+};
+use crate::policy::{Need, Policy};
+use crate::verdict::{Finding, Level, Measured};
+use crate::words::{Said, said};
+
+/// Seconds by which clocks may differ.
+const SKEW: i64 = 300;
+
+/// What a verdict is asked on.
+#[derive(Clone, Copy, Debug)]
+pub struct Case<'a> {
+    /// When.
+    pub at: Timestamp,
+    /// The commit of the release.
+    pub commit: Option<&'a str>,
+    /// SHA-256 of its artifact, in hexadecimal.
+    pub artifact: Option<&'a str>,
+    /// The class of the change, where it is said beside the notes.
+    pub class: Option<ChangeClass>,
+    /// Files that were understood.
+    pub evidence: &'a [Evidence],
+    /// Files that were not.
+    pub unread: &'a [Unread],
+    /// What was measured of the release before.
+    pub baseline: Option<&'a Measured>,
+}
+
+/// The same, by what it says.
+pub struct Seen<'a> {
+    pub case: Case<'a>,
+    pub problems: Vec<Finding>,
+    pub commit: Option<String>,
+    pub class: Option<ChangeClass>,
+}
+
+macro_rules! facts {
+    ($name:ident, $variant:ident, $type:ty) => {
+        pub fn $name(&self) -> Vec<(&'a Evidence, &'a $type)> {
+            let evidence = self.case.evidence.iter();
+            evidence.filter_map(|e| if let Facts::$variant(facts) = &e.facts { Some((e, facts)) } else { None }).collect()
+        }
+    };
+}
+
+impl<'a> Seen<'a> {
+    facts!(tests, Tests, Tests);
+    facts!(coverage, Coverage, Coverage);
+    facts!(timing, Timing, Timing);
+    facts!(findings, Findings, Findings);
+    facts!(bills, Bill, Bill);
+    facts!(locks, Lock, Lock);
+    facts!(provenance, Provenance, Provenance);
+    facts!(notes, Notes, Notes);
+    facts!(golden, Golden, Exactness);
+    facts!(replay, Replay, Exactness);
+    facts!(statuses, Status, Status);
+    facts!(indexes, Index, Index);
+
+    pub fn of(policy: &Policy, case: &Case<'a>) -> Self {
+        let mut seen = Self { case: *case, problems: Vec::new(), commit: None, class: None };
+        let mut problems: Vec<Finding> = case.unread.iter().map(unread).collect();
+        if case.evidence.is_empty() && case.unread.is_empty() {
+            problems.push(error(
+                "empty",
+                said("there is no evidence at all", "没有任何证据"),
+                said("let the build write its reports, and name their folder: --evidence FOLDER", "让构建写出报告，并用 --evidence 指明其文件夹"),
+            ));
+        }
+        problems.extend(seen.claimed_twice());
+        problems.extend(seen.indexed(policy));
+        seen.commit = case.commit.map(str::to_owned).or_else(|| Some(seen.indexes().first()?.1.commit.clone()));
+        problems.extend(seen.classed());
+        if policy.baseline == Need::Required && case.baseline.is_none() {
+            problems.push(error(
+                "baseline",
+                said("the policy asks for a baseline, and there is none", "策略要求基线，但没有提供"),
+                said("name the verdict of the release before: --baseline FILE", "用 --baseline 指明上一版本的裁决文件"),
+            ));
+        }
+        seen.problems = problems;
+        seen
+    }
+
+    /// What two files claim.
+    fn claimed_twice(&self) -> Vec<Finding> {
+        let mut found = Vec::new();
+        let mut digests: BTreeMap<&str, &str> = BTreeMap::new();
+        for evidence in self.case.evidence {
+            if let Some(other) = digests.insert(&evidence.digest, &evidence.file) {
+                found.push(twice("the same bytes", "相同内容", other, &evidence.file));
+            }
+        }
+        let files = |list: Vec<&'a Evidence>| list.into_iter().map(|e| e.file.as_str()).collect::<Vec<_>>();
+        fn first<'a, T>(list: Vec<(&'a Evidence, T)>) -> Vec<&'a Evidence> {
+            list.into_iter().map(|(evidence, _)| evidence).collect()
+        }
+        for (what, zh, list) in [
+            ("the bill of materials", "物料清单", files(first(self.bills()))),
+            ("the release notes", "发布说明", files(first(self.notes()))),
+            ("the golden samples", "黄金样本", files(first(self.golden()))),
+            ("the replay", "重放", files(first(self.replay()))),
+            ("the provenance", "来源证明", files(first(self.provenance()))),
+            ("the index", "索引", files(first(self.indexes()))),
+        ] {
+            found.extend(list.windows(2).map(|pair| twice(what, zh, pair[0], pair[1])));
+        }
+        let names = |list: Vec<(&'a Evidence, Vec<&'a str>)>, what: &str, zh: &str| {
+            let mut owners: BTreeMap<&str, &str> = BTreeMap::new();
+            let mut pairs: BTreeMap<(&str, &str), &str> = BTreeMap::new();
+            for (evidence, names) in &list {
+                for name in names {
+                    if let Some(other) = owners.insert(name, &evidence.file) {
+                        pairs.entry((other, &evidence.file)).or_insert(name);
+                    }
+                }
+            }
+            let told = |((one, other), name): ((&str, &str), &str)| {
+                twice(&format!("{what} {name}"), &format!("{zh} {name}"), one, other)
+            };
+            pairs.into_iter().map(told).collect::<Vec<_>>()
+        };
+        let sources = self.coverage().into_iter().map(|(e, c)| (e, c.files.keys().map(String::as_str).collect()));
+        let measures = self.timing().into_iter().map(|(e, t)| (e, t.measures.keys().map(String::as_str).collect()));
+        found.extend(names(sources.collect(), "the coverage of", "覆盖率"));
+        found.extend(names(measures.collect(), "the measure", "测量"));
+        let tests = self.tests();
+        for (at, (one, left)) in tests.iter().enumerate() {
+            for (other, right) in tests.iter().skip(at + 1) {
+                if overlap(&left.ids, &right.ids) {
+                    found.push(twice("the same tests", "相同的测试", &one.file, &other.file));
+                }
+            }
+        }
+        found
+    }
+
+    /// Whether the files are those of the index, and the index that of the
+    /// release.
+    fn indexed(&self, policy: &Policy) -> Vec<Finding> {
+        let indexes = self.indexes();
+        let Some((evidence, index)) = indexes.first() else {
+            let needed = policy.evidence.index == Need::Required;
+            return needed
+                .then(|| {
+                    error(
+                        "index",
+                        said("the policy asks for an index of the evidence, and there is none", "策略要求证据索引，但没有"),
+                        said("where the evidence is made: hashinsight gate index --commit SHA FOLDER", "在生成证据处运行：hashinsight gate index --commit SHA 文件夹"),
+                    )
+                })
+                .into_iter()
+                .collect();
+        };
+        let mut wrong = Vec::new();
+        let mut tell = |id: &str, en: String, zh: String, next: Said| {
+            wrong.push(Finding {
+                file: Some(evidence.file.clone()),
+                digest: Some(evidence.digest.clone()),
+                ..error(id, said(en, zh), next)
+            });
+        };
+        let again = said("gather the evidence of this very build, and index it again", "收集本次构建的证据并重新生成索引");
+        if let Some(commit) = self.case.commit.filter(|commit| !same_commit(commit, &index.commit)) {
+            let told = format!("the evidence is of the commit {}, the release of {commit}", index.commit);
+            tell("another-commit", told, format!("证据属于提交 {}，而发布为 {commit}", index.commit), again.clone());
+        }
+        let artifact = index.artifact.as_deref().map(|name| name.trim_start_matches("sha256:"));
+        if let (Some(of), Some(asked)) = (artifact, self.case.artifact)
+            && of != asked
+        {
+            let told = format!("the evidence is of the artifact {of}, the release is {asked}");
+            tell("another-artifact", told, format!("证据属于制品 {of}，而发布为 {asked}"), again.clone());
+        }
+        let ahead = index.made.as_second() - self.case.at.as_second();
+        if ahead > SKEW {
+            let told = format!("the index was made {ahead} s in the future ({})", index.made);
+            let next = said("set the clocks of both machines right, and index again", "校准两台机器的时钟后重新生成索引");
+            tell("clock", told, format!("索引的时间在未来 {ahead} 秒（{}）", index.made), next);
+        }
+        if let Some(hours) = policy.evidence.max_age_hours {
+            let old = index.made.checked_add(i64::from(hours).hours()).is_ok_and(|end| end < self.case.at);
+            if old {
+                let told = format!("the evidence is of {}; at most {hours} h are allowed", index.made);
+                tell("too-old", told, format!("证据生成于 {}，最多允许 {hours} 小时", index.made), again.clone());
+            }
+        }
+        // Provenance may name the index, so the index cannot name it.
+        let listed = self.case.evidence.iter().filter(|e| !matches!(e.facts, Facts::Index(_) | Facts::Provenance(_)));
+        let mut left: BTreeSet<&str> = index.files.keys().map(String::as_str).collect();
+        for file in listed {
+            left.remove(file.file.as_str());
+            let told = match index.files.get(&file.file) {
+                None => Some(("is not in the index", "不在索引中")),
+                Some(digest) if *digest != file.digest => Some(("is not what the index says: it was changed", "与索引不符：已被改动")),
+                Some(_) => None,
+            };
+            if let Some((en, zh)) = told {
+                tell("changed", format!("{} {en}", file.file), format!("{} {zh}", file.file), again.clone());
+            }
+        }
+        for file in left.into_iter().filter(|file| !self.case.unread.iter().any(|unread| unread.file == **file)) {
+            tell("gone", format!("{file} is in the index and not in the folder"), format!("索引中的 {file} 不在文件夹中"), again.clone());
+        }
+        for (other, provenance) in self.provenance() {
+            let name = evidence.file.rsplit('/').next().unwrap_or(&evidence.file);
+            let said_ = provenance.byproducts.iter().find(|(byproduct, _)| byproduct.rsplit('/').next() == Some(name));
+            if let Some((_, digest)) = said_.filter(|(_, digest)| **digest != evidence.digest) {
+                let told = format!("{} says that the builder left another index: {digest}", other.file);
+                tell("another-index", told, format!("{} 记录的索引为 {digest}，与此不同", other.file), again.clone());
+            }
+        }
+        wrong
+    }
+
+    /// The class of the change: said once, or twice the same.
+    fn classed(&mut self) -> Vec<Finding> {
+        let noted = self.notes().first().and_then(|(_, notes)| notes.class);
+        self.class = self.case.class.or(noted);
+        match (self.case.class, noted) {
+            (Some(one), Some(other)) if one != other => vec![error(
+                "class",
+                said(
+                    format!("the notes say {}, --change-class says {}", other.as_str(), one.as_str()),
+                    format!("发布说明为 {}，而 --change-class 为 {}", other.as_str(), one.as_str()),
+                ),
+                said("say the same in both, or leave one out", "两处保持一致，或只写一处"),
+            )],
+            _ => Vec::new(),
+        }
+    }
+}
+
+fn error(id: &str, reason: Said, next: Said) -> Finding {
+    Finding::new(Level::Error, id, reason, next)
+}
+
+fn unread(unread: &Unread) -> Finding {
+    let Refusal { line, what, next } = &unread.refusal;
+    let place = line.map_or_else(|| unread.file.clone(), |line| format!("{}:{line}", unread.file));
+    Finding {
+        file: Some(unread.file.clone()),
+        line: *line,
+        digest: unread.digest.clone(),
+        ..error(
+            "unreadable",
+            said(format!("{place}: {what}"), format!("{place}：无法读取：{what}")),
+            said(*next, format!("处理：{next}")),
+        )
+    }
+}
+
+fn twice(what: &str, zh: &str, one: &str, other: &str) -> Finding {
+    Finding {
+        file: Some(other.to_owned()),
+        ..error(
+            "claimed-twice",
+            said(format!("{one} and {other} both claim {what}"), format!("{one} 与 {other} 都声称提供{zh}")),
+            said("keep the one that is of this build", "只保留属于本次构建的那一个"),
+        )
+    }
+}
+
+/// Whether a short name of a commit and a long one are of the same.
+pub fn same_commit(one: &str, other: &str) -> bool {
+    let (short, long) = if one.len() <= other.len() { (one, other) } else { (other, one) };
+    short.len() >= 7 && long.starts_with(short)
+}
+
+/// Whether two ordered lists have anything in common.
+fn overlap(left: &[u64], right: &[u64]) -> bool {
+    let (mut left, mut right) = (left.iter().peekable(), right.iter().peekable());
+    while let (Some(one), Some(other)) = (left.peek(), right.peek()) {
+        match one.cmp(other) {
+            std::cmp::Ordering::Less => left.next(),
+            std::cmp::Ordering::Greater => right.next(),
+            std::cmp::Ordering::Equal => return true,
+        };
+    }
+    false
+}
