@@ -9,6 +9,7 @@ use hashinsight_crds::text::Language;
 
 use crate::calculate::arguments as calculate;
 use crate::canary::arguments::Canary;
+use crate::gate::arguments::Gate;
 use crate::slo::arguments::{Incident, Slo};
 use crate::translated::translate;
 
@@ -69,6 +70,25 @@ pub enum Format {
     Name,
     /// Comma-separated values
     Csv,
+    /// Of `gate check`: a test a check
+    Junit,
+    /// Of `gate check`: SARIF 2.1.0
+    Sarif,
+    /// Of `gate check`: annotations of GitHub Actions
+    Github,
+    /// Of `gate check`: GitLab's code quality
+    Gitlab,
+    /// Of `gate check`: for a comment or a summary
+    Markdown,
+    /// Of `gate check`: a page
+    Html,
+}
+
+impl Format {
+    /// Whether only `gate check` prints in it.
+    pub const fn is_report(self) -> bool {
+        matches!(self, Self::Junit | Self::Sarif | Self::Github | Self::Gitlab | Self::Markdown | Self::Html)
+    }
 }
 
 /// A language as it is typed.
@@ -158,6 +178,19 @@ Examples:
     /// Canaries: follow a rollout, steer it, compute its verdict again
     #[command(subcommand)]
     Canary(Canary),
+    /// Release gates: check, verify, explain, waivers, init, index
+    #[command(subcommand)]
+    Gate(Gate),
+    /// Compute the golden samples and hold every digit against them
+    #[command(after_help = "\
+Examples:
+  hashinsight golden -o json > evidence/golden.json
+  curl -s http://127.0.0.1:9090/golden | hashinsight golden -      what a calculation core computes
+Exit code 1 when a sample differs.")]
+    Golden {
+        /// The /golden document of a calculation core; - is standard input; without one, this program computes
+        document: Option<PathBuf>,
+    },
     /// What to do about an alert or a reason; without a name, all of them
     #[command(after_help = "\
 Examples:

@@ -9,6 +9,7 @@ mod canary;
 mod cluster;
 mod doctor;
 mod explain;
+mod gate;
 mod incident;
 mod installed;
 mod manual;
@@ -75,6 +76,11 @@ fn perform(verb: &Verb, global: &Global) -> Result<Exit, Trouble> {
             (Some(answer), _) => answer,
             (None, exit) => return Ok(exit),
         },
+        Verb::Gate(of) => match gate::answer(of, global)? {
+            (Some(answer), _) => answer,
+            (None, exit) => return Ok(exit),
+        },
+        Verb::Golden { document } => gate::golden(document.as_deref())?,
         Verb::Runbook { name } => runbook::answer(name.as_deref(), global.language)?,
         Verb::Explain { reason, all } => explain::answer(reason.as_deref(), *all, global.language)?,
         Verb::Completions { shell } => return manual::completions(*shell, global.language),

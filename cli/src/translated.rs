@@ -40,6 +40,7 @@ fn word(key: &str) -> Option<&'static str> {
         .chain(crate::calculate::WORDS)
         .chain(crate::slo::arguments::WORDS)
         .chain(crate::canary::arguments::WORDS)
+        .chain(crate::gate::arguments::WORDS)
         .find(|(known, _)| *known == key)
         .map(|(_, word)| *word)
 }

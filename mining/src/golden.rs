@@ -88,33 +88,55 @@ pub fn cases() -> Result<Vec<(&'static str, Case)>, Mismatch> {
 }
 
 /// Compares every figure of `samples` with what `found` has for its case and
-/// column, to the last digit. Returns how many cases there are.
-pub fn compare(samples: &str, found: impl Fn(&str, &'static str) -> Option<String>) -> Result<usize, Mismatch> {
-    let mut count = 0;
+/// column, to the last digit: of each sample the first figure that differs, if
+/// one does.
+pub fn each(
+    samples: &str, found: impl Fn(&str, &'static str) -> Option<String>,
+) -> Result<Vec<Option<Mismatch>>, Mismatch> {
+    let mut each = Vec::new();
     for row in rows(samples) {
         let (name, _, wanted) = row?;
-        for (column, wanted) in COLUMNS.into_iter().zip(wanted) {
+        let differs = |(column, wanted): (&'static str, &str)| {
             let found = found(name, column).unwrap_or_else(|| "missing".to_owned());
-            if found != wanted {
-                return Err(Mismatch::Figure { case: name.to_owned(), column, found, wanted: wanted.to_owned() });
-            }
-        }
-        count += 1;
+            let mismatch = || Mismatch::Figure {
+                case: name.to_owned(),
+                column,
+                found: found.clone(),
+                wanted: wanted.to_owned(),
+            };
+            (found != wanted).then(mismatch)
+        };
+        each.push(COLUMNS.into_iter().zip(wanted).find_map(differs));
     }
-    Ok(count)
+    Ok(each)
 }
 
-/// Computes every sample anew. Returns how many there are.
-pub fn verify(samples: &str) -> Result<usize, Mismatch> {
+/// The same; the first difference is an error. Returns how many cases there
+/// are.
+pub fn compare(samples: &str, found: impl Fn(&str, &'static str) -> Option<String>) -> Result<usize, Mismatch> {
+    let each = each(samples, found)?;
+    let count = each.len();
+    each.into_iter().flatten().next().map_or(Ok(count), Err)
+}
+
+/// [`each`] of what this build computes.
+pub fn computed(samples: &str) -> Result<Vec<Option<Mismatch>>, Mismatch> {
     let mut days = std::collections::BTreeMap::new();
     for row in rows(samples) {
         let (name, case, _) = row?;
         days.insert(name, case.day().columns());
     }
-    compare(samples, |name, column| {
+    each(samples, |name, column| {
         let at = COLUMNS.iter().position(|known| *known == column)?;
         days.get(name)?.get(at).cloned()
     })
+}
+
+/// Computes every sample anew. Returns how many there are.
+pub fn verify(samples: &str) -> Result<usize, Mismatch> {
+    let each = computed(samples)?;
+    let count = each.len();
+    each.into_iter().flatten().next().map_or(Ok(count), Err)
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ pub mod paint;
 use std::io::{ErrorKind, Write};
 
 use comfy_table::{ColumnConstraint, ContentArrangement, Table};
-use hashinsight_crds::text::{Language, Text};
+use hashinsight_crds::text::{Language, Text, text};
 use hashinsight_mining::import::write_row;
 use serde_json::Value;
 
@@ -51,15 +51,22 @@ pub struct Columns {
 /// Prints `answer`. A reader who has seen enough and closes the pipe is no
 /// error.
 pub fn write(answer: &Answer, global: &Global) -> Result<(), Trouble> {
-    let text = match global.output {
+    let printed = match global.output {
         Format::Json => serde_json::to_string_pretty(&answer.data).unwrap_or_default() + "\n",
         Format::Yaml => serde_saphyr::to_string(&answer.data).unwrap_or_default(),
         Format::Name => answer.names.iter().map(|name| format!("{name}\n")).collect(),
         Format::Csv => csv(answer, global.language).map_err(Trouble::system)?,
         Format::Table => people(&answer.blocks, global.language, false),
         Format::Wide => people(&answer.blocks, global.language, true),
+        _ => return Err(not_here(global)),
     };
-    to_stdout(text.as_bytes())
+    to_stdout(printed.as_bytes())
+}
+
+/// A format of `gate check` for something else.
+pub fn not_here(global: &Global) -> Trouble {
+    let what = text("only gate check prints in this format", "只有 gate check 支持此输出方式");
+    Trouble::new(Exit::Error, what, format!("-o {:?}", global.output).to_lowercase(), "-o json")
 }
 
 /// Comma-separated, no cell of which a spreadsheet would compute.

@@ -10,6 +10,10 @@ pub use keys::{KeyError, PublicKey, SecretKey};
 pub use statement::{PREDICATE, Predicate, Unbound, attest};
 pub use verify::{Expected, Refused, verify};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde_json::json;
+
 use crate::evidence::Envelope;
 
 impl Envelope {
@@ -19,6 +23,17 @@ impl Envelope {
         let mut signed = format!("DSSEv1 {} {payload_type} {} ", payload_type.len(), payload.len()).into_bytes();
         signed.extend_from_slice(payload);
         signed
+    }
+
+    /// Signs a payload. Returns the envelope's JSON.
+    pub fn sign(payload_type: &str, payload: &[u8], key: &SecretKey) -> String {
+        let signature = key.sign(&Self::signed(payload_type, payload));
+        let envelope = json!({
+            "payloadType": payload_type,
+            "payload": STANDARD.encode(payload),
+            "signatures": [{"keyid": key.public().id(), "sig": STANDARD.encode(signature)}],
+        });
+        serde_json::to_string_pretty(&envelope).unwrap_or_default() + "\n"
     }
 
     /// Whether a key signed it as it is.

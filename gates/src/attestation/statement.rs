@@ -2,8 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -77,12 +75,5 @@ pub fn attest(verdict: &Verdict, key: &SecretKey) -> Result<String, Unbound> {
         "predicateType": PREDICATE,
         "predicate": predicate,
     });
-    let payload = statement.to_string().into_bytes();
-    let signature = key.sign(&Envelope::signed(IN_TOTO, &payload));
-    let envelope = json!({
-        "payloadType": IN_TOTO,
-        "payload": STANDARD.encode(&payload),
-        "signatures": [{"keyid": key.public().id(), "sig": STANDARD.encode(signature)}],
-    });
-    Ok(serde_json::to_string_pretty(&envelope).unwrap_or_default() + "\n")
+    Ok(Envelope::sign(IN_TOTO, statement.to_string().as_bytes(), key))
 }
