@@ -340,7 +340,8 @@ impl Verdict {
     /// Every finding with its check, worst first; those of no check before.
     pub fn findings(&self) -> Vec<(Option<CheckId>, &Finding)> {
         let of_none = self.problems.iter().map(|finding| (None, finding));
-        let of_checks = self.checks.iter().flat_map(|checked| checked.findings.iter().map(|f| (Some(checked.check), f)));
+        let of_checks =
+            self.checks.iter().flat_map(|checked| checked.findings.iter().map(|f| (Some(checked.check), f)));
         let mut all: Vec<_> = of_none.chain(of_checks).collect();
         all.sort_by_key(|(_, finding)| (std::cmp::Reverse(finding.stands()), std::cmp::Reverse(finding.level)));
         all
@@ -352,10 +353,8 @@ impl Verdict {
         let (passed, failed, errors) = (count(Outcome::Passed), count(Outcome::Failed), count(Outcome::Error));
         let errors = errors + self.problems.iter().filter(|finding| finding.level == Level::Error).count();
         let left = count(Outcome::NotEvaluatedHere);
-        let until = self.until.map_or_else(
-            || said("", ""),
-            |until| said(format!(" until {until}"), format!("，至 {until}")),
-        );
+        let until =
+            self.until.map_or_else(|| said("", ""), |until| said(format!(" until {until}"), format!("，至 {until}")));
         let decision = self.decision.told();
         let left = if left == 0 {
             said("", "")

@@ -20,23 +20,35 @@ fn told(facts: &Facts) -> String {
     match facts {
         Facts::Tests(tests) => {
             let names: Vec<&str> = tests.failing.iter().chain(&tests.flaking).map(String::as_str).collect();
-            format!("{} passed, {} failed, {} skipped, {} flaky: {}", tests.passed, tests.failed, tests.skipped, tests.flaky, names.join(" | "))
+            format!(
+                "{} passed, {} failed, {} skipped, {} flaky: {}",
+                tests.passed,
+                tests.failed,
+                tests.skipped,
+                tests.flaky,
+                names.join(" | ")
+            )
         }
         Facts::Coverage(coverage) => {
             let files = coverage.files.iter().map(|(path, lines)| format!("{path} {}/{}", lines.covered, lines.total));
             files.collect::<Vec<_>>().join(", ")
         }
         Facts::Timing(Timing { measures, failures }) => {
-            let measures = measures.iter().map(|(name, m)| format!("{name} n={} mean={:.3} p95={:?}", m.samples, m.mean, m.p95));
+            let measures =
+                measures.iter().map(|(name, m)| format!("{name} n={} mean={:.3} p95={:?}", m.samples, m.mean, m.p95));
             format!("{} {failures:?}", measures.collect::<Vec<_>>().join(", "))
         }
         Facts::Findings(Findings { tool, scan, found, suppressed, .. }) => {
             let found = found.iter().map(|w| format!("{} {:?} in {}", w.id, w.severity, w.subject));
             format!("{tool} {scan:?}, {suppressed} suppressed: {}", found.collect::<Vec<_>>().join(", "))
         }
-        Facts::Bill(bill) => format!("{} components, {} named, of {:?}", bill.components, bill.names.len(), bill.artifacts),
+        Facts::Bill(bill) => {
+            format!("{} components, {} named, of {:?}", bill.components, bill.names.len(), bill.artifacts)
+        }
         Facts::Lock(lock) => format!("{} packages", lock.names.len()),
-        Facts::Provenance(p) => format!("{} of {:?} from {:?}, signed: {}", p.builder, p.artifacts, p.commits, p.envelope.is_some()),
+        Facts::Provenance(p) => {
+            format!("{} of {:?} from {:?}, signed: {}", p.builder, p.artifacts, p.commits, p.envelope.is_some())
+        }
         Facts::Notes(notes) => format!("{notes:?}"),
         Facts::Golden(exactness) | Facts::Replay(exactness) => format!("{exactness:?}"),
         Facts::Status(status) => format!("{} objects", status.items.len()),
@@ -52,7 +64,7 @@ fn every_file_comes_out_as_reviewed() {
     files(&root, &mut found);
     for path in found {
         let name = path.strip_prefix(&root).unwrap().to_str().unwrap();
-        if name.ends_with(".tsv") {
+        if path.extension().is_some_and(|end| end == "tsv") {
             continue;
         }
         let outcome = match evidence::read(name, &std::fs::read(&path).unwrap()) {

@@ -91,19 +91,16 @@ pub fn cases() -> Result<Vec<(&'static str, Case)>, Mismatch> {
 /// column, to the last digit: of each sample the first figure that differs, if
 /// one does.
 pub fn each(
-    samples: &str, found: impl Fn(&str, &'static str) -> Option<String>,
+    samples: &str,
+    found: impl Fn(&str, &'static str) -> Option<String>,
 ) -> Result<Vec<Option<Mismatch>>, Mismatch> {
     let mut each = Vec::new();
     for row in rows(samples) {
         let (name, _, wanted) = row?;
         let differs = |(column, wanted): (&'static str, &str)| {
             let found = found(name, column).unwrap_or_else(|| "missing".to_owned());
-            let mismatch = || Mismatch::Figure {
-                case: name.to_owned(),
-                column,
-                found: found.clone(),
-                wanted: wanted.to_owned(),
-            };
+            let mismatch =
+                || Mismatch::Figure { case: name.to_owned(), column, found: found.clone(), wanted: wanted.to_owned() };
             (found != wanted).then(mismatch)
         };
         each.push(COLUMNS.into_iter().zip(wanted).find_map(differs));

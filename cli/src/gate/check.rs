@@ -71,7 +71,13 @@ fn plain(verdict: &Verdict, global: &Global) -> String {
             let mut text = Vec::new();
             let rows = verdict.findings().into_iter().map(|(check, finding)| {
                 let reason = finding.reason.to(tongue(global.language)).to_owned();
-                [name(check).to_owned(), finding.id.clone(), format!("{:?}", finding.level), finding.stands().to_string(), reason]
+                [
+                    name(check).to_owned(),
+                    finding.id.clone(),
+                    format!("{:?}", finding.level),
+                    finding.stands().to_string(),
+                    reason,
+                ]
             });
             let header = ["check", "finding", "level", "stands", "reason"].map(str::to_owned);
             for row in std::iter::once(header).chain(rows) {
@@ -88,7 +94,8 @@ fn plain(verdict: &Verdict, global: &Global) -> String {
 fn reports(asked: &Check) -> Result<Vec<(Form, std::path::PathBuf)>, Trouble> {
     let one = |typed: &String| {
         let parts = typed.split_once('=');
-        let found = parts.and_then(|(name, path)| Some((Form::ALL.into_iter().find(|form| form.as_str() == name)?, path)));
+        let found =
+            parts.and_then(|(name, path)| Some((Form::ALL.into_iter().find(|form| form.as_str() == name)?, path)));
         found.map(|(form, path)| (form, path.into())).ok_or_else(|| {
             let what = text("a report is FORMAT=FILE", "报告写作 格式=文件");
             let known = Form::ALL.map(Form::as_str).join(", ");
@@ -101,31 +108,43 @@ fn reports(asked: &Check) -> Result<Vec<(Form, std::path::PathBuf)>, Trouble> {
 /// The verdict, or the one problem that made it impossible.
 fn verdict(asked: &Check) -> Result<Verdict, Box<Finding>> {
     let policy = files::policy(&asked.asked).map_err(Box::new)?;
-    let folder = files::folder(&asked.evidence).map_err(|trouble| problem("evidence", &trouble, said(
-        "name the folder the build wrote its reports to: --evidence FOLDER",
-        "用 --evidence 指明构建写入报告的文件夹",
-    )))?;
+    let folder = files::folder(&asked.evidence).map_err(|trouble| {
+        problem(
+            "evidence",
+            &trouble,
+            said(
+                "name the folder the build wrote its reports to: --evidence FOLDER",
+                "用 --evidence 指明构建写入报告的文件夹",
+            ),
+        )
+    })?;
     let artifact = asked.artifact.as_deref().map(files::artifact).transpose();
     let artifact = artifact.map_err(|trouble| problem("artifact", &trouble, said(&trouble.next, &trouble.next)))?;
     let baseline = asked.baseline.as_deref().map(baseline).transpose();
-    let baseline = baseline.map_err(|trouble| problem("baseline", &trouble, said(
-        "name the JSON or the signed verdict of the release before",
-        "指明上一版本的 JSON 裁决或已签名裁决",
-    )))?;
+    let baseline = baseline.map_err(|trouble| {
+        problem(
+            "baseline",
+            &trouble,
+            said("name the JSON or the signed verdict of the release before", "指明上一版本的 JSON 裁决或已签名裁决"),
+        )
+    })?;
     let class = asked.change_class.map(|class| match class {
         Class::Feature => ChangeClass::Feature,
         Class::Fix => ChangeClass::Fix,
         Class::Security => ChangeClass::Security,
     });
-    Ok(decide(&policy, &Case {
-        at: now(asked.asked.at),
-        commit: asked.commit.as_deref(),
-        artifact: artifact.as_deref(),
-        class,
-        evidence: &folder.evidence,
-        unread: &folder.unread,
-        baseline: baseline.as_ref(),
-    }))
+    Ok(decide(
+        &policy,
+        &Case {
+            at: now(asked.asked.at),
+            commit: asked.commit.as_deref(),
+            artifact: artifact.as_deref(),
+            class,
+            evidence: &folder.evidence,
+            unread: &folder.unread,
+            baseline: baseline.as_ref(),
+        },
+    ))
 }
 
 fn problem(id: &str, trouble: &Trouble, next: Said) -> Box<Finding> {
@@ -150,7 +169,8 @@ fn baseline(path: &Path) -> Result<Measured, Trouble> {
 
 fn sign(verdict: &Verdict, key: &Path, path: &Path) -> Result<(), Trouble> {
     let pem = String::from_utf8(read(key, 1 << 16)?).map_err(|_| wrong(key, "no PEM", ""))?;
-    let secret = SecretKey::of_pem(&pem).map_err(|error| wrong(key, error, "openssl genpkey -algorithm ed25519 -out gate.key"))?;
+    let secret = SecretKey::of_pem(&pem)
+        .map_err(|error| wrong(key, error, "openssl genpkey -algorithm ed25519 -out gate.key"))?;
     let envelope = attest(verdict, &secret).map_err(|unbound| {
         let what = text("the verdict cannot be signed", "裁决无法签署");
         Trouble::new(Exit::Error, what, unbound.to_string(), "--artifact sha256:…")

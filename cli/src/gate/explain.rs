@@ -29,9 +29,12 @@ pub fn answer(name: Option<&str>, global: &Global) -> Result<Answer, Trouble> {
         let about = about(*check);
         let tongue = tongue(global.language);
         blocks.push(Block::Line(check.as_str().to_owned()));
-        for (label, words) in
-            [(&asks, about.asks.to(tongue)), (&reads, about.reads), (&made_by, about.made_by), (&then, about.then.to(tongue))]
-        {
+        for (label, words) in [
+            (&asks, about.asks.to(tongue)),
+            (&reads, about.reads),
+            (&made_by, about.made_by),
+            (&then, about.then.to(tongue)),
+        ] {
             blocks.push(Block::Line(format!("  {label}: {words}")));
         }
     }
@@ -67,7 +70,10 @@ pub fn waivers(asked: &Asked, global: &Global) -> Result<Answer, Trouble> {
     })?;
     let at = now(asked.at);
     let standing: Vec<_> = policy.waivers.iter().map(|waiver| (waiver, waiver.standing(at))).collect();
-    let row = |(waiver, (standing, why)): &(&hashinsight_gates::policy::Waiver, (Standing, hashinsight_gates::words::Said))| {
+    let row = |(waiver, (standing, why)): &(
+        &hashinsight_gates::policy::Waiver,
+        (Standing, hashinsight_gates::words::Said),
+    )| {
         let mark = if *standing == Standing::Holds { "✓" } else { "✗" };
         [
             format!("{mark} {standing:?}"),
@@ -89,11 +95,16 @@ pub fn waivers(asked: &Asked, global: &Global) -> Result<Answer, Trouble> {
         text("WHY", "说明"),
         text("REASON", "理由"),
     ];
-    let item = |(waiver, (standing, why)): &(&hashinsight_gates::policy::Waiver, (Standing, hashinsight_gates::words::Said))| {
-        json!({"waiver": waiver, "standing": standing, "why": why})
-    };
+    let item = |(waiver, (standing, why)): &(
+        &hashinsight_gates::policy::Waiver,
+        (Standing, hashinsight_gates::words::Said),
+    )| { json!({"waiver": waiver, "standing": standing, "why": why}) };
     let none = words("no waiver: nothing is let through", "没有豁免").to(global.language).to_owned();
-    let blocks = if rows.is_empty() { vec![Block::Line(none)] } else { vec![Block::Columns(Columns { headings, wide: 0, rows })] };
+    let blocks = if rows.is_empty() {
+        vec![Block::Line(none)]
+    } else {
+        vec![Block::Columns(Columns { headings, wide: 0, rows })]
+    };
     Ok(Answer {
         exit: if well { Exit::Ok } else { Exit::Refused },
         data: json!({"schemaVersion": 1, "items": standing.iter().map(item).collect::<Vec<_>>()}),

@@ -35,7 +35,8 @@ pub fn answer(asked: &Verify, global: &Global) -> Result<Answer, Trouble> {
         }
     };
     let evidence = asked.evidence.as_deref().map(files::digests).transpose()?;
-    let envelope = String::from_utf8(read(&asked.envelope, LARGEST)?).map_err(|_| wrong(&asked.envelope, "not UTF-8", ""))?;
+    let envelope =
+        String::from_utf8(read(&asked.envelope, LARGEST)?).map_err(|_| wrong(&asked.envelope, "not UTF-8", ""))?;
     let expected = Expected {
         keys: &keys,
         artifact: &artifact,
@@ -47,7 +48,11 @@ pub fn answer(asked: &Verify, global: &Global) -> Result<Answer, Trouble> {
     Ok(told(verify(&envelope, &expected), asked, global))
 }
 
-fn told(verified: Result<hashinsight_gates::attestation::Predicate, Refused>, asked: &Verify, global: &Global) -> Answer {
+fn told(
+    verified: Result<hashinsight_gates::attestation::Predicate, Refused>,
+    asked: &Verify,
+    global: &Global,
+) -> Answer {
     let file = asked.envelope.display();
     match verified {
         Ok(predicate) => {
@@ -61,7 +66,14 @@ fn told(verified: Result<hashinsight_gates::attestation::Predicate, Refused>, as
                 lines.push(words(format!("  left to the cluster: {list}"), format!("  由集群判断：{list}")));
             }
             for waiver in &predicate.waived {
-                let told = format!("{}/{} by {} until {}: {}", waiver.check.as_str(), waiver.finding, waiver.owner, waiver.expires, waiver.reason);
+                let told = format!(
+                    "{}/{} by {} until {}: {}",
+                    waiver.check.as_str(),
+                    waiver.finding,
+                    waiver.owner,
+                    waiver.expires,
+                    waiver.reason
+                );
                 lines.push(words(format!("  waived: {told}"), format!("  豁免：{told}")));
             }
             Answer {

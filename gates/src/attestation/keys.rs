@@ -14,7 +14,9 @@ use crate::evidence::sha256;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
     /// Neither of the two kinds.
-    #[error("no private key: PKCS#8 PEM of an Ed25519 or P-256 key is read, such as `openssl genpkey -algorithm ed25519` writes")]
+    #[error(
+        "no private key: PKCS#8 PEM of an Ed25519 or P-256 key is read, such as `openssl genpkey -algorithm ed25519` writes"
+    )]
     Secret,
     /// Neither of the two kinds.
     #[error("no public key: SPKI PEM of an Ed25519 or P-256 key is read, such as `openssl pkey -pubout` writes")]

@@ -87,10 +87,13 @@ impl Refused {
                 said(format!("{file} is not what the verdict rests on"), format!("{file} 与裁决所依据的不同"))
             }
             Self::Expired(at) => said(format!("it ended at {at}"), format!("已于 {at} 失效")),
-            Self::FromTheFuture(at) => {
-                said(format!("it was made at {at}, which is not yet: clocks differ"), format!("签发时间 {at} 尚未到来：时钟不一致"))
+            Self::FromTheFuture(at) => said(
+                format!("it was made at {at}, which is not yet: clocks differ"),
+                format!("签发时间 {at} 尚未到来：时钟不一致"),
+            ),
+            Self::NotAllowed(decision) => {
+                said(format!("it says {}", decision.as_str()), format!("裁决为{}", decision.told().zh))
             }
-            Self::NotAllowed(decision) => said(format!("it says {}", decision.as_str()), format!("裁决为{}", decision.told().zh)),
         }
     }
 }

@@ -27,7 +27,8 @@ pub fn ask(rule: &CoverageRule, seen: &Seen<'_>, measured: &mut Measured) -> Ans
 
 fn of_area(area: &Area, seen: &Seen<'_>, measured: &mut Measured) -> (Said, Vec<Finding>) {
     let is_of = |path: &str| {
-        area.paths.as_ref().is_none_or(|paths| paths.has(path)) && !area.except.as_ref().is_some_and(|paths| paths.has(path))
+        area.paths.as_ref().is_none_or(|paths| paths.has(path))
+            && !area.except.as_ref().is_some_and(|paths| paths.has(path))
     };
     let (mut sum, mut files, mut source, mut worst) = (Lines::default(), 0_u64, None, None::<(u64, &str)>);
     for (evidence, coverage) in seen.coverage() {
@@ -44,8 +45,12 @@ fn of_area(area: &Area, seen: &Seen<'_>, measured: &mut Measured) -> (Said, Vec<
     let name = &area.name;
     if sum.total == 0 {
         let level = if area.if_present { Level::Note } else { Level::Error };
-        let reason = said(format!("area {name}: no file of it was measured"), format!("区域 {name}：没有测量到任何文件"));
-        let next = said("see that its paths are those of the report, and that its tests run", "确认路径与报告一致，且其测试已运行");
+        let reason =
+            said(format!("area {name}: no file of it was measured"), format!("区域 {name}：没有测量到任何文件"));
+        let next = said(
+            "see that its paths are those of the report, and that its tests run",
+            "确认路径与报告一致，且其测试已运行",
+        );
         let words = said(format!("{name}: none"), format!("{name}：无"));
         return (words, vec![Finding::new(level, format!("area:{name}:missing"), reason, next)]);
     }
@@ -65,25 +70,33 @@ fn of_area(area: &Area, seen: &Seen<'_>, measured: &mut Measured) -> (Said, Vec<
             Finding::new(
                 Level::Failure,
                 format!("area:{name}"),
-                said(format!("area {name}: {missed} of {} lines are not reached", sum.total), format!("区域 {name}：{} 行中有 {missed} 行未覆盖", sum.total)),
+                said(
+                    format!("area {name}: {missed} of {} lines are not reached", sum.total),
+                    format!("区域 {name}：{} 行中有 {missed} 行未覆盖", sum.total),
+                ),
                 said(format!("write tests; most is missing in {most}"), format!("补充测试；缺得最多的是 {most}")),
             )
             .measured(share, format!("at least {}", area.lines_percent)),
         ));
     }
-    let before = seen.case.baseline.and_then(|baseline| baseline.covered_files.get(name)).copied();
-    let noted = seen.notes().first().is_some_and(|(_, notes)| !notes.tests_removed.trim().is_empty());
-    // Half of a report has a coverage, too.
-    if let Some(before) = before.filter(|before| files * 2 < *before && !noted) {
-        findings.push(of_source(
-            Finding::new(
-                Level::Failure,
-                format!("area:{name}:shrunk"),
-                said(format!("area {name}: {files} files were measured, {before} before"), format!("区域 {name}：测量了 {files} 个文件，此前为 {before} 个")),
-                said("see that the report is whole, or say why in the notes: a section \"Tests removed\"", "确认报告完整，或在发布说明的“删除的测试”一节说明原因"),
-            )
-            .measured(files, format!("at least half of {before}")),
-        ));
-    }
+    findings.extend(shrunk(name, files, seen).map(of_source));
     (words, findings)
+}
+
+/// Half of a report has a coverage, too.
+fn shrunk(name: &str, files: u64, seen: &Seen<'_>) -> Option<Finding> {
+    let before = *seen.case.baseline?.covered_files.get(name)?;
+    let noted = seen.notes().first().is_some_and(|(_, notes)| !notes.tests_removed.trim().is_empty());
+    (files * 2 < before && !noted).then(|| {
+        let reason = said(
+            format!("area {name}: {files} files were measured, {before} before"),
+            format!("区域 {name}：测量了 {files} 个文件，此前为 {before} 个"),
+        );
+        let next = said(
+            "see that the report is whole, or say why in the notes: a section \"Tests removed\"",
+            "确认报告完整，或在发布说明的“删除的测试”一节说明原因",
+        );
+        let finding = Finding::new(Level::Failure, format!("area:{name}:shrunk"), reason, next);
+        finding.measured(files, format!("at least half of {before}"))
+    })
 }

@@ -15,7 +15,8 @@ pub fn ask(rule: &FreezeRule, seen: &Seen<'_>) -> Answer {
     for window in &rule.windows {
         let Some(until) = window.until(seen.case.at) else { continue };
         if window.allow.passes(seen.class) {
-            let reason = said(format!("{} lets this change through", window.title), format!("{} 放行此类变更", window.title));
+            let reason =
+                said(format!("{} lets this change through", window.title), format!("{} 放行此类变更", window.title));
             findings.push(Finding::new(Level::Note, format!("freeze:{}", window.title), reason, said("", "")));
             continue;
         }
@@ -36,7 +37,10 @@ pub fn ask(rule: &FreezeRule, seen: &Seen<'_>) -> Answer {
                     format!("{}: {} may be released until {end}", window.title, allows.en),
                     format!("{}：{end} 之前{}放行", window.title, allows.zh),
                 ),
-                said("wait, or release a fix by itself and call it one: class: Fix", "等待；或单独发布修复并注明 class: Fix"),
+                said(
+                    "wait, or release a fix by itself and call it one: class: Fix",
+                    "等待；或单独发布修复并注明 class: Fix",
+                ),
             )
         });
     }

@@ -24,7 +24,12 @@ pub fn ask(id: CheckId, seen: &Seen<'_>) -> Answer {
             findings.push(Finding {
                 file: Some(evidence.file.clone()),
                 digest: Some(evidence.digest.clone()),
-                ..Finding::new(level, format!("{}:{}", item.kind, item.name), said(&told, &told), said("the cluster decides when the release arrives", "发布到达时由集群判断"))
+                ..Finding::new(
+                    level,
+                    format!("{}:{}", item.kind, item.name),
+                    said(&told, &told),
+                    said("the cluster decides when the release arrives", "发布到达时由集群判断"),
+                )
             });
         }
     }

@@ -6,6 +6,7 @@ mod bill;
 mod coverage;
 mod exact;
 mod freeze;
+mod index;
 mod live;
 mod notes;
 mod performance;
@@ -19,8 +20,8 @@ use jiff::ToSpan;
 use serde::{Deserialize, Serialize};
 
 pub use about::{About, about};
-pub use seen::{Case, same_commit};
 use seen::Seen;
+pub use seen::{Case, same_commit};
 
 use crate::policy::{Policy, Standing};
 use crate::verdict::{
@@ -145,10 +146,14 @@ pub const MISSING: &str = "missing";
 pub fn decide(policy: &Policy, case: &Case<'_>) -> Verdict {
     let seen = Seen::of(policy, case);
     let mut measured = Measured::default();
-    let mut waivers: Vec<Waived> = policy.waivers.iter().map(|waiver| {
-        let (standing, why) = waiver.standing(case.at);
-        Waived { waiver: waiver.clone(), standing, why, used: false }
-    }).collect();
+    let mut waivers: Vec<Waived> = policy
+        .waivers
+        .iter()
+        .map(|waiver| {
+            let (standing, why) = waiver.standing(case.at);
+            Waived { waiver: waiver.clone(), standing, why, used: false }
+        })
+        .collect();
     let made = policy.checks.made();
     let checks: Vec<Checked> = made
         .into_iter()

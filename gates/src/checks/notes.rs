@@ -13,7 +13,10 @@ pub fn ask(rule: &NotesRule, seen: &Seen<'_>) -> Answer {
     let Some((evidence, notes)) = found.first() else {
         return Answer::missing(
             said("no release notes", "没有发布说明"),
-            said("write a Markdown file with the sections Change, Risk and Rollback", "编写 Markdown 文件，包含“变更”“风险”“回退”三节"),
+            said(
+                "write a Markdown file with the sections Change, Risk and Rollback",
+                "编写 Markdown 文件，包含“变更”“风险”“回退”三节",
+            ),
         );
     };
     let mut findings = Vec::new();
@@ -45,14 +48,19 @@ pub fn class(rule: &ChangeClasses, seen: &Seen<'_>) -> Answer {
     let Some(class) = seen.class else {
         return Answer::missing(
             said("nobody says what kind of change this is", "没有说明变更类别"),
-            said("write class: Feature, Fix or Security into the notes, or give --change-class", "在发布说明中写 class: Feature、Fix 或 Security，或使用 --change-class"),
+            said(
+                "write class: Feature, Fix or Security into the notes, or give --change-class",
+                "在发布说明中写 class: Feature、Fix 或 Security，或使用 --change-class",
+            ),
         );
     };
     let allowed: Vec<&str> = rule.allowed.iter().map(|class| class.as_str()).collect();
     let mut findings = Vec::new();
     if !rule.allowed.contains(&class) {
-        let reason = said(format!("a {} may not be released", class.as_str()), format!("不允许发布 {} 类变更", class.as_str()));
-        let next = said(format!("release what is {}", allowed.join(" or ")), format!("仅可发布 {}", allowed.join("、")));
+        let reason =
+            said(format!("a {} may not be released", class.as_str()), format!("不允许发布 {} 类变更", class.as_str()));
+        let next =
+            said(format!("release what is {}", allowed.join(" or ")), format!("仅可发布 {}", allowed.join("、")));
         findings.push(Finding::new(Level::Failure, "class", reason, next).measured(class.as_str(), allowed.join(", ")));
     }
     Answer::new(said(class.as_str(), class.as_str()), findings)

@@ -17,7 +17,10 @@ pub fn ask(rule: &PerformanceRule, policy: &Policy, seen: &Seen<'_>, measured: &
     if files.is_empty() {
         return Answer::missing(
             said("no measurement", "没有性能测量"),
-            said("keep the report of the benchmark: k6, oha, Criterion, benchmark samples", "保留基准测试报告：k6、oha、Criterion 或基准样本"),
+            said(
+                "keep the report of the benchmark: k6, oha, Criterion, benchmark samples",
+                "保留基准测试报告：k6、oha、Criterion 或基准样本",
+            ),
         );
     }
     let mut findings = Vec::new();
@@ -52,7 +55,10 @@ pub fn ask(rule: &PerformanceRule, policy: &Policy, seen: &Seen<'_>, measured: &
                 Level::Error,
                 "requests:missing",
                 said("no request was measured", "没有测量任何请求"),
-                said("measure the service under load: k6, oha, benchmark samples with requests: true", "在负载下测量服务：k6、oha，或带 requests: true 的样本"),
+                said(
+                    "measure the service under load: k6, oha, benchmark samples with requests: true",
+                    "在负载下测量服务：k6、oha，或带 requests: true 的样本",
+                ),
             )
             .measured("none", format!("95 of 100 within {limit} ms")),
         );
@@ -60,14 +66,20 @@ pub fn ask(rule: &PerformanceRule, policy: &Policy, seen: &Seen<'_>, measured: &
     findings.extend(forgotten(rule, seen, measured));
     let told = if requests > 0 { format!("{slowest:.3} ms") } else { "—".to_owned() };
     Answer::new(
-        said(format!("95 of 100 of {requests} requests within {told}"), format!("{requests} 个请求中 95 % 不超过 {told}")),
+        said(
+            format!("95 of 100 of {requests} requests within {told}"),
+            format!("{requests} 个请求中 95 % 不超过 {told}"),
+        ),
         findings,
     )
 }
 
 fn promised(rule: &PerformanceRule, name: &str, measure: &Measure) -> Option<Finding> {
     let limit = rule.requests_p95_milliseconds?;
-    let next = said("find what is slow; `hashinsight gate explain performance`", "查找慢的原因；hashinsight gate explain performance");
+    let next = said(
+        "find what is slow; `hashinsight gate explain performance`",
+        "查找慢的原因；hashinsight gate explain performance",
+    );
     let Some(p95) = measure.p95 else {
         let reason = said(format!("{name}: the 95th percentile is not told"), format!("{name}：没有 95 百分位"));
         return Some(Finding::new(Level::Error, format!("p95:{name}"), reason, next));
@@ -75,8 +87,12 @@ fn promised(rule: &PerformanceRule, name: &str, measure: &Measure) -> Option<Fin
     #[allow(clippy::cast_precision_loss, reason = "milliseconds of a policy")]
     let within = p95 <= limit as f64;
     (!within).then(|| {
-        let reason = said(format!("{name}: 95 of 100 requests took up to {p95:.3} ms"), format!("{name}：95 % 的请求耗时达 {p95:.3} 毫秒"));
-        Finding::new(Level::Failure, format!("p95:{name}"), reason, next).measured(format!("{p95:.3} ms"), format!("at most {limit} ms"))
+        let reason = said(
+            format!("{name}: 95 of 100 requests took up to {p95:.3} ms"),
+            format!("{name}：95 % 的请求耗时达 {p95:.3} 毫秒"),
+        );
+        Finding::new(Level::Failure, format!("p95:{name}"), reason, next)
+            .measured(format!("{p95:.3} ms"), format!("at most {limit} ms"))
     })
 }
 
@@ -85,14 +101,18 @@ fn promised(rule: &PerformanceRule, name: &str, measure: &Measure) -> Option<Fin
 fn compared(rule: &PerformanceRule, policy: &Policy, seen: &Seen<'_>, name: &str, now: &Measure) -> Option<Finding> {
     let allowed = rule.slower_percent?;
     let before = seen.case.baseline?.durations.get(name)?;
-    let next = said("find what became slower, or measure again on a quiet machine", "查找变慢的原因，或在空闲机器上重测");
+    let next =
+        said("find what became slower, or measure again on a quiet machine", "查找变慢的原因，或在空闲机器上重测");
     match slower(before, now, allowed) {
         Some(true) => Some(
             Finding::new(
                 Level::Failure,
                 format!("slower:{name}"),
                 said(
-                    format!("{name}: {:.4} ms on average, {:.4} ms before; chance does not explain that", now.mean, before.mean),
+                    format!(
+                        "{name}: {:.4} ms on average, {:.4} ms before; chance does not explain that",
+                        now.mean, before.mean
+                    ),
                     format!("{name}：平均 {:.4} 毫秒，此前 {:.4} 毫秒，并非偶然", now.mean, before.mean),
                 ),
                 next,
@@ -106,7 +126,12 @@ fn compared(rule: &PerformanceRule, policy: &Policy, seen: &Seen<'_>, name: &str
                 format!("{name}: not compared: too few samples, or a report of percentiles alone"),
                 format!("{name}：未比较：样本太少，或报告只有百分位数"),
             );
-            Some(Finding::new(level, format!("not-compared:{name}"), reason, said("keep the samples: Criterion, benchmark samples", "保留样本：Criterion 或基准样本")))
+            Some(Finding::new(
+                level,
+                format!("not-compared:{name}"),
+                reason,
+                said("keep the samples: Criterion, benchmark samples", "保留样本：Criterion 或基准样本"),
+            ))
         }
     }
 }
@@ -146,7 +171,8 @@ fn forgotten(rule: &PerformanceRule, seen: &Seen<'_>, measured: &Measured) -> Ve
     let before = seen.case.baseline.map(|baseline| &baseline.durations).into_iter().flatten();
     let gone = before.filter(|(name, _)| rule.slower_percent.is_some() && !measured.durations.contains_key(*name));
     gone.map(|(name, _)| {
-        let reason = said(format!("{name} was measured before and is not any more"), format!("{name} 此前有测量，现在没有"));
+        let reason =
+            said(format!("{name} was measured before and is not any more"), format!("{name} 此前有测量，现在没有"));
         let next = said("measure it again, or begin a new baseline", "重新测量，或使用新的基线");
         Finding::new(Level::Warning, format!("gone:{name}"), reason, next)
     })

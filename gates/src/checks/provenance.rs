@@ -12,7 +12,10 @@ pub fn ask(rule: &ProvenanceRule, seen: &Seen<'_>) -> Answer {
     let Some((evidence, provenance)) = found.first() else {
         return Answer::missing(
             said("no provenance", "没有来源证明"),
-            said("keep the SLSA provenance of the build, in its DSSE envelope", "保留构建的 SLSA 来源证明（DSSE 信封）"),
+            said(
+                "keep the SLSA provenance of the build, in its DSSE envelope",
+                "保留构建的 SLSA 来源证明（DSSE 信封）",
+            ),
         );
     };
     let mut findings = Vec::new();
@@ -32,7 +35,13 @@ pub fn ask(rule: &ProvenanceRule, seen: &Seen<'_>) -> Answer {
         }
         Some(asked) if !provenance.artifacts.contains(asked) => {
             let of = provenance.artifacts.iter().cloned().collect::<Vec<_>>().join(", ");
-            tell(Level::Error, "another-artifact", said("it is of another artifact", "属于另一个制品"), of, asked.to_owned());
+            tell(
+                Level::Error,
+                "another-artifact",
+                said("it is of another artifact", "属于另一个制品"),
+                of,
+                asked.to_owned(),
+            );
         }
         Some(_) => {}
     }

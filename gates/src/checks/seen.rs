@@ -1,9 +1,9 @@
 //! The evidence of one release, together: whose it is, whether it belongs
 //! together, and what is claimed twice.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
-use jiff::{Timestamp, ToSpan};
+use jiff::Timestamp;
 
 use crate::evidence::{
     Bill, ChangeClass, Coverage, Evidence, Exactness, Facts, Findings, Index, Lock, Notes, Provenance, Refusal, Status,
@@ -12,9 +12,6 @@ use crate::evidence::{
 use crate::policy::{Need, Policy};
 use crate::verdict::{Finding, Level, Measured};
 use crate::words::{Said, said};
-
-/// Seconds by which clocks may differ.
-const SKEW: i64 = 300;
 
 /// What a verdict is asked on.
 #[derive(Clone, Copy, Debug)]
@@ -47,7 +44,9 @@ macro_rules! facts {
     ($name:ident, $variant:ident, $type:ty) => {
         pub fn $name(&self) -> Vec<(&'a Evidence, &'a $type)> {
             let evidence = self.case.evidence.iter();
-            evidence.filter_map(|e| if let Facts::$variant(facts) = &e.facts { Some((e, facts)) } else { None }).collect()
+            evidence
+                .filter_map(|e| if let Facts::$variant(facts) = &e.facts { Some((e, facts)) } else { None })
+                .collect()
         }
     };
 }
@@ -73,11 +72,14 @@ impl<'a> Seen<'a> {
             problems.push(error(
                 "empty",
                 said("there is no evidence at all", "没有任何证据"),
-                said("let the build write its reports, and name their folder: --evidence FOLDER", "让构建写出报告，并用 --evidence 指明其文件夹"),
+                said(
+                    "let the build write its reports, and name their folder: --evidence FOLDER",
+                    "让构建写出报告，并用 --evidence 指明其文件夹",
+                ),
             ));
         }
         problems.extend(seen.claimed_twice());
-        problems.extend(seen.indexed(policy));
+        problems.extend(super::index::problems(policy, &seen));
         seen.commit = case.commit.map(str::to_owned).or_else(|| Some(seen.indexes().first()?.1.commit.clone()));
         problems.extend(seen.classed());
         if policy.baseline == Need::Required && case.baseline.is_none() {
@@ -100,17 +102,13 @@ impl<'a> Seen<'a> {
                 found.push(twice("the same bytes", "相同内容", other, &evidence.file));
             }
         }
-        let files = |list: Vec<&'a Evidence>| list.into_iter().map(|e| e.file.as_str()).collect::<Vec<_>>();
-        fn first<'a, T>(list: Vec<(&'a Evidence, T)>) -> Vec<&'a Evidence> {
-            list.into_iter().map(|(evidence, _)| evidence).collect()
-        }
         for (what, zh, list) in [
-            ("the bill of materials", "物料清单", files(first(self.bills()))),
-            ("the release notes", "发布说明", files(first(self.notes()))),
-            ("the golden samples", "黄金样本", files(first(self.golden()))),
-            ("the replay", "重放", files(first(self.replay()))),
-            ("the provenance", "来源证明", files(first(self.provenance()))),
-            ("the index", "索引", files(first(self.indexes()))),
+            ("the bill of materials", "物料清单", files(&self.bills())),
+            ("the release notes", "发布说明", files(&self.notes())),
+            ("the golden samples", "黄金样本", files(&self.golden())),
+            ("the replay", "重放", files(&self.replay())),
+            ("the provenance", "来源证明", files(&self.provenance())),
+            ("the index", "索引", files(&self.indexes())),
         ] {
             found.extend(list.windows(2).map(|pair| twice(what, zh, pair[0], pair[1])));
         }
@@ -144,84 +142,6 @@ impl<'a> Seen<'a> {
         found
     }
 
-    /// Whether the files are those of the index, and the index that of the
-    /// release.
-    fn indexed(&self, policy: &Policy) -> Vec<Finding> {
-        let indexes = self.indexes();
-        let Some((evidence, index)) = indexes.first() else {
-            let needed = policy.evidence.index == Need::Required;
-            return needed
-                .then(|| {
-                    error(
-                        "index",
-                        said("the policy asks for an index of the evidence, and there is none", "策略要求证据索引，但没有"),
-                        said("where the evidence is made: hashinsight gate index --commit SHA FOLDER", "在生成证据处运行：hashinsight gate index --commit SHA 文件夹"),
-                    )
-                })
-                .into_iter()
-                .collect();
-        };
-        let mut wrong = Vec::new();
-        let mut tell = |id: &str, en: String, zh: String, next: Said| {
-            wrong.push(Finding {
-                file: Some(evidence.file.clone()),
-                digest: Some(evidence.digest.clone()),
-                ..error(id, said(en, zh), next)
-            });
-        };
-        let again = said("gather the evidence of this very build, and index it again", "收集本次构建的证据并重新生成索引");
-        if let Some(commit) = self.case.commit.filter(|commit| !same_commit(commit, &index.commit)) {
-            let told = format!("the evidence is of the commit {}, the release of {commit}", index.commit);
-            tell("another-commit", told, format!("证据属于提交 {}，而发布为 {commit}", index.commit), again.clone());
-        }
-        let artifact = index.artifact.as_deref().map(|name| name.trim_start_matches("sha256:"));
-        if let (Some(of), Some(asked)) = (artifact, self.case.artifact)
-            && of != asked
-        {
-            let told = format!("the evidence is of the artifact {of}, the release is {asked}");
-            tell("another-artifact", told, format!("证据属于制品 {of}，而发布为 {asked}"), again.clone());
-        }
-        let ahead = index.made.as_second() - self.case.at.as_second();
-        if ahead > SKEW {
-            let told = format!("the index was made {ahead} s in the future ({})", index.made);
-            let next = said("set the clocks of both machines right, and index again", "校准两台机器的时钟后重新生成索引");
-            tell("clock", told, format!("索引的时间在未来 {ahead} 秒（{}）", index.made), next);
-        }
-        if let Some(hours) = policy.evidence.max_age_hours {
-            let old = index.made.checked_add(i64::from(hours).hours()).is_ok_and(|end| end < self.case.at);
-            if old {
-                let told = format!("the evidence is of {}; at most {hours} h are allowed", index.made);
-                tell("too-old", told, format!("证据生成于 {}，最多允许 {hours} 小时", index.made), again.clone());
-            }
-        }
-        // Provenance may name the index, so the index cannot name it.
-        let listed = self.case.evidence.iter().filter(|e| !matches!(e.facts, Facts::Index(_) | Facts::Provenance(_)));
-        let mut left: BTreeSet<&str> = index.files.keys().map(String::as_str).collect();
-        for file in listed {
-            left.remove(file.file.as_str());
-            let told = match index.files.get(&file.file) {
-                None => Some(("is not in the index", "不在索引中")),
-                Some(digest) if *digest != file.digest => Some(("is not what the index says: it was changed", "与索引不符：已被改动")),
-                Some(_) => None,
-            };
-            if let Some((en, zh)) = told {
-                tell("changed", format!("{} {en}", file.file), format!("{} {zh}", file.file), again.clone());
-            }
-        }
-        for file in left.into_iter().filter(|file| !self.case.unread.iter().any(|unread| unread.file == **file)) {
-            tell("gone", format!("{file} is in the index and not in the folder"), format!("索引中的 {file} 不在文件夹中"), again.clone());
-        }
-        for (other, provenance) in self.provenance() {
-            let name = evidence.file.rsplit('/').next().unwrap_or(&evidence.file);
-            let said_ = provenance.byproducts.iter().find(|(byproduct, _)| byproduct.rsplit('/').next() == Some(name));
-            if let Some((_, digest)) = said_.filter(|(_, digest)| **digest != evidence.digest) {
-                let told = format!("{} says that the builder left another index: {digest}", other.file);
-                tell("another-index", told, format!("{} 记录的索引为 {digest}，与此不同", other.file), again.clone());
-            }
-        }
-        wrong
-    }
-
     /// The class of the change: said once, or twice the same.
     fn classed(&mut self) -> Vec<Finding> {
         let noted = self.notes().first().and_then(|(_, notes)| notes.class);
@@ -240,7 +160,12 @@ impl<'a> Seen<'a> {
     }
 }
 
-fn error(id: &str, reason: Said, next: Said) -> Finding {
+/// The names of the files that say something.
+fn files<'a, T>(list: &[(&'a Evidence, T)]) -> Vec<&'a str> {
+    list.iter().map(|(evidence, _)| evidence.file.as_str()).collect()
+}
+
+pub(super) fn error(id: &str, reason: Said, next: Said) -> Finding {
     Finding::new(Level::Error, id, reason, next)
 }
 

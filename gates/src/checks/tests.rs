@@ -14,7 +14,10 @@ pub fn ask(rule: &TestsRule, seen: &Seen<'_>, measured: &mut Measured) -> Answer
     if files.is_empty() {
         return Answer::missing(
             said("no report of tests", "没有测试报告"),
-            said("keep the report of the tests: JUnit XML, cargo test, go test -json", "保留测试报告：JUnit XML、cargo test、go test -json"),
+            said(
+                "keep the report of the tests: JUnit XML, cargo test, go test -json",
+                "保留测试报告：JUnit XML、cargo test、go test -json",
+            ),
         );
     }
     let sum = |count: fn(&crate::evidence::Tests) -> u64| files.iter().map(|(_, tests)| count(tests)).sum::<u64>();
@@ -26,12 +29,15 @@ pub fn ask(rule: &TestsRule, seen: &Seen<'_>, measured: &mut Measured) -> Answer
         files.iter().flat_map(move |(file, tests)| pick(tests).iter().map(move |name| (*file, name))).take(TOLD)
     };
     for (file, name) in names(|t| &t.failing) {
-        findings.push(of(file, Finding::new(
-            Level::Failure,
-            format!("failed:{name}"),
-            said(format!("{name} failed"), format!("{name} 未通过")),
-            said("mend it, or the test", "修复代码或测试"),
-        )));
+        findings.push(of(
+            file,
+            Finding::new(
+                Level::Failure,
+                format!("failed:{name}"),
+                said(format!("{name} failed"), format!("{name} 未通过")),
+                said("mend it, or the test", "修复代码或测试"),
+            ),
+        ));
     }
     let told = findings.len() as u64;
     if failed > told {
@@ -45,12 +51,16 @@ pub fn ask(rule: &TestsRule, seen: &Seen<'_>, measured: &mut Measured) -> Answer
     }
     let (limit, level) = (rule.flaky_at_most, if flaky > rule.flaky_at_most { Level::Failure } else { Level::Warning });
     for (file, name) in names(|t| &t.flaking) {
-        findings.push(of(file, Finding::new(
-            level,
-            format!("flaky:{name}"),
-            said(format!("{name} passed only when it was run again"), format!("{name} 重跑后才通过")),
-            said("find what it depends on", "找出其依赖的不稳定因素"),
-        ).measured(flaky, format!("at most {limit}"))));
+        findings.push(of(
+            file,
+            Finding::new(
+                level,
+                format!("flaky:{name}"),
+                said(format!("{name} passed only when it was run again"), format!("{name} 重跑后才通过")),
+                said("find what it depends on", "找出其依赖的不稳定因素"),
+            )
+            .measured(flaky, format!("at most {limit}")),
+        ));
     }
     findings.extend(numbers(rule, seen, ran, skipped));
     Answer::new(
@@ -93,17 +103,23 @@ fn numbers(rule: &TestsRule, seen: &Seen<'_>, ran: u64, skipped: u64) -> Vec<Fin
     let before = seen.case.baseline.and_then(|baseline| baseline.tests);
     if let Some(before) = before.filter(|before| ran < *before) {
         let noted = seen.notes().first().map(|(_, notes)| notes.tests_removed.trim()).filter(|note| !note.is_empty());
-        let told = said(format!("{ran} tests ran, {before} did before"), format!("运行了 {ran} 个测试，此前为 {before} 个"));
-        findings.push(match noted {
-            Some(note) => Finding::new(Level::Note, "fewer", told, said(note, note)),
-            None => Finding::new(
-                Level::Failure,
-                "fewer",
-                told,
-                said("bring them back, or say why in the notes: a section \"Tests removed\"", "恢复测试，或在发布说明的“删除的测试”一节说明原因"),
-            ),
-        }
-        .measured(ran, format!("at least {before}")));
+        let told =
+            said(format!("{ran} tests ran, {before} did before"), format!("运行了 {ran} 个测试，此前为 {before} 个"));
+        findings.push(
+            match noted {
+                Some(note) => Finding::new(Level::Note, "fewer", told, said(note, note)),
+                None => Finding::new(
+                    Level::Failure,
+                    "fewer",
+                    told,
+                    said(
+                        "bring them back, or say why in the notes: a section \"Tests removed\"",
+                        "恢复测试，或在发布说明的“删除的测试”一节说明原因",
+                    ),
+                ),
+            }
+            .measured(ran, format!("at least {before}")),
+        );
     }
     findings
 }

@@ -14,7 +14,10 @@ pub fn known(rule: &VulnerabilitiesRule, seen: &Seen<'_>) -> Answer {
     if reports.is_empty() {
         return Answer::missing(
             said("nobody looked for known vulnerabilities", "没有漏洞扫描报告"),
-            said("keep the report of a scanner: osv-scanner, cargo-audit, Trivy, Grype, npm audit", "保留扫描报告：osv-scanner、cargo-audit、Trivy、Grype、npm audit"),
+            said(
+                "keep the report of a scanner: osv-scanner, cargo-audit, Trivy, Grype, npm audit",
+                "保留扫描报告：osv-scanner、cargo-audit、Trivy、Grype、npm audit",
+            ),
         );
     }
     let mut answer = judged(&reports, &rule.at_most, rule.unknown_as.0);
@@ -27,7 +30,10 @@ pub fn known(rule: &VulnerabilitiesRule, seen: &Seen<'_>) -> Answer {
                 ..Finding::new(
                     Level::Error,
                     format!("another-artifact:{}", report.tool),
-                    said(format!("{} looked at the artifact {other}, not at this one", report.tool), format!("{} 扫描的是制品 {other}，不是本制品", report.tool)),
+                    said(
+                        format!("{} looked at the artifact {other}, not at this one", report.tool),
+                        format!("{} 扫描的是制品 {other}，不是本制品", report.tool),
+                    ),
                     said("scan the artifact of this build", "扫描本次构建的制品"),
                 )
             });
@@ -76,10 +82,10 @@ fn judged(reports: &[Report<'_>], at_most: &AtMost, unknown: Severity) -> Answer
     for (severity, evidence, weakness) in found.values() {
         let Some(limit) = at_most.of(*severity) else { continue };
         let level = if count(*severity) > limit { Level::Failure } else { Level::Warning };
-        findings.push(told(*severity, level, evidence, weakness).measured(
-            format!("{} {}", count(*severity), severity.as_str()),
-            format!("at most {limit}"),
-        ));
+        findings.push(
+            told(*severity, level, evidence, weakness)
+                .measured(format!("{} {}", count(*severity), severity.as_str()), format!("at most {limit}")),
+        );
     }
     let counts = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low].map(|s| (s, count(s)));
     let suppressed: u64 = reports.iter().map(|(_, report)| report.suppressed).sum();

@@ -55,7 +55,8 @@ pub fn read<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Refusal> {
 
 /// Reads a value a line, each strictly.
 pub fn each_line<'a, T: Deserialize<'a>>(
-    text: &'a str, mut take: impl FnMut(u64, T) -> Result<(), Refusal>,
+    text: &'a str,
+    mut take: impl FnMut(u64, T) -> Result<(), Refusal>,
 ) -> Result<(), Refusal> {
     for (line, text) in (1..).zip(text.lines()).filter(|(_, line)| !line.trim().is_empty()) {
         let value = read(text).map_err(|refusal| Refusal { line: Some(line), ..refusal })?;

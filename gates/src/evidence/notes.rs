@@ -170,7 +170,8 @@ mod tests {
         let notes = read(english).unwrap();
         assert_eq!((notes.class, notes.change.as_str()), (Some(ChangeClass::Fix), "Prices are read anew."));
         assert_eq!(notes.rollback, "helm rollback hashinsight 3");
-        let chinese = "# 1.2\n## 变更\n重新读取价格。\n## 风险\n没有价格的行会被略去。\n## 回退\nhelm rollback\n## 类别\n安全\n";
+        let chinese =
+            "# 1.2\n## 变更\n重新读取价格。\n## 风险\n没有价格的行会被略去。\n## 回退\nhelm rollback\n## 类别\n安全\n";
         let notes = read(chinese).unwrap();
         assert_eq!((notes.class, notes.risk.as_str()), (Some(ChangeClass::Security), "没有价格的行会被略去。"));
     }

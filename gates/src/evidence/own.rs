@@ -31,10 +31,9 @@ pub(super) fn kind(outline: &Outline) -> Option<Format> {
         Some("Benchmark") => Some(Format::Benchmark),
         Some("GoldenSamples") => Some(Format::Golden),
         Some("EvidenceIndex") => Some(Format::Index),
-        Some(_) => None,
         None if outline.has("records") && outline.has("good") => Some(Format::Replay),
         None if outline.has("cluster") && outline.has("items") => Some(Format::Status),
-        None => None,
+        Some(_) | None => None,
     }
 }
 

@@ -42,8 +42,7 @@ impl Element<'_> {
     }
 
     pub fn required(&self, key: &str) -> Result<String, Refusal> {
-        self.attribute(key)?
-            .ok_or_else(|| self.refused(&format_args!("<{}> without the attribute {key}", self.name())))
+        self.attribute(key)?.ok_or_else(|| self.refused(&format_args!("<{}> without the attribute {key}", self.name())))
     }
 
     /// An attribute that is a whole number.
@@ -134,13 +133,13 @@ fn opened(depth: usize, roots: u32) -> Result<(usize, u32), String> {
 
 /// Also attributes that nobody asks for are there once.
 fn unique(attributes: Attributes<'_>) -> Result<(), String> {
-    attributes.map(|attribute| attribute.map(drop)).collect::<Result<(), _>>().map_err(|error| error.to_string())
+    attributes.into_iter().try_for_each(|attribute| attribute.map(drop)).map_err(|error| error.to_string())
 }
 
 fn encoding(declared: &BytesDecl<'_>) -> Result<(), String> {
     match declared.encoding() {
         Some(Ok(name)) if !name.eq_ignore_ascii_case("utf-8") && !name.eq_ignore_ascii_case("us-ascii") => {
-            Err(format!("declared as {}, read as UTF-8", name))
+            Err(format!("declared as {name}, read as UTF-8"))
         }
         Some(Err(error)) => Err(error.to_string()),
         _ => Ok(()),

@@ -183,6 +183,9 @@ mod tests {
             let freeze: Freeze = serde_saphyr::from_str(&format!("{{title: t, {fields}}}")).unwrap();
             assert!(freeze.fault().is_some(), "{fields}");
         }
-        assert!(serde_saphyr::from_str::<Freeze>("{title: t, timeZone: UTC, weekly: {from: Freitag, to: Mon 06:00}}").is_err());
+        assert!(
+            serde_saphyr::from_str::<Freeze>("{title: t, timeZone: UTC, weekly: {from: Freitag, to: Mon 06:00}}")
+                .is_err()
+        );
     }
 }

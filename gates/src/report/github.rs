@@ -17,7 +17,9 @@ pub fn render(verdict: &Verdict, tongue: Tongue) -> String {
     let of = |wanted: fn(Level) -> bool| -> Vec<&(Option<CheckId>, &Finding)> {
         findings.iter().filter(|(_, finding)| level(finding).is_some_and(wanted)).collect()
     };
-    for (kind, list) in [("error", of(|level| level >= Level::Deferral)), ("warning", of(|level| level == Level::Warning))] {
+    for (kind, list) in
+        [("error", of(|level| level >= Level::Deferral)), ("warning", of(|level| level == Level::Warning))]
+    {
         for (check, finding) in list.iter().take(MOST) {
             let place = finding.file.as_ref().map(|file| format!(",file={}", property(file))).unwrap_or_default();
             let at = finding.line.map(|line| format!(",line={line}")).unwrap_or_default();

@@ -43,7 +43,8 @@ pub fn render(verdict: &Verdict, tongue: Tongue) -> String {
     }
     for (check, finding) in findings.iter().take(MOST) {
         let class = if level(finding) >= Some(Level::Deferral) { "bad" } else { "" };
-        let place = finding.file.as_ref().map(|file| format!("<br><small>{}</small>", escaped(file))).unwrap_or_default();
+        let place =
+            finding.file.as_ref().map(|file| format!("<br><small>{}</small>", escaped(file))).unwrap_or_default();
         let _ = writeln!(
             text,
             "<tr><td class=\"{class}\">{}/{}<td>{}{place}<td>{}",

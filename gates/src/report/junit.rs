@@ -42,7 +42,12 @@ pub fn render(verdict: &Verdict, tongue: Tongue) -> String {
 }
 
 fn case(
-    text: &mut String, name: &str, summary: &str, element: Option<(&str, &str)>, findings: &[&Finding], tongue: Tongue,
+    text: &mut String,
+    name: &str,
+    summary: &str,
+    element: Option<(&str, &str)>,
+    findings: &[&Finding],
+    tongue: Tongue,
 ) {
     let _ = writeln!(text, "    <testcase classname=\"release gate\" name=\"{name}\">");
     let mut lines: Vec<String> = findings

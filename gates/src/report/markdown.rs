@@ -31,7 +31,8 @@ pub fn render(verdict: &Verdict, tongue: Tongue) -> String {
         let next = finding.next.to(tongue);
         let todo = if finding.stands() && !next.is_empty() { format!(" → {}", plain(next)) } else { String::new() };
         let bold = if finding.stands() { "**" } else { "" };
-        let item = format!("- {bold}{}/{}{bold}: {}{todo}\n", name(*check), plain(&finding.id), plain(&line(finding, tongue)));
+        let item =
+            format!("- {bold}{}/{}{bold}: {}{todo}\n", name(*check), plain(&finding.id), plain(&line(finding, tongue)));
         if text.len() + item.len() + tail.len() > MOST {
             break;
         }

@@ -11,6 +11,8 @@ mod markdown;
 mod sarif;
 mod table;
 
+use std::fmt::Write as _;
+
 use crate::checks::CheckId;
 use crate::verdict::{Checked, Decision, Finding, Level, Outcome, Verdict};
 use crate::words::Tongue;
@@ -38,16 +40,8 @@ pub enum Form {
 
 impl Form {
     /// All of them.
-    pub const ALL: [Self; 8] = [
-        Self::Table,
-        Self::Json,
-        Self::JUnit,
-        Self::Sarif,
-        Self::Github,
-        Self::Gitlab,
-        Self::Markdown,
-        Self::Html,
-    ];
+    pub const ALL: [Self; 8] =
+        [Self::Table, Self::Json, Self::JUnit, Self::Sarif, Self::Github, Self::Gitlab, Self::Markdown, Self::Html];
 
     /// As it is typed.
     pub const fn as_str(self) -> &'static str {
@@ -98,13 +92,13 @@ fn level(finding: &Finding) -> Option<Level> {
 fn line(finding: &Finding, tongue: Tongue) -> String {
     let mut line = finding.reason.to(tongue).to_owned();
     if let (Some(value), Some(threshold)) = (&finding.value, &finding.threshold) {
-        line += &format!(" [{value}; {threshold}]");
+        let _ = write!(line, " [{value}; {threshold}]");
     }
     if let Some(waiver) = &finding.waived {
         let until = waiver.expires;
-        line += &match tongue {
-            Tongue::En => format!(" (waived by {} until {until}: {})", waiver.owner, waiver.reason),
-            Tongue::Zh => format!("（由 {} 豁免至 {until}：{}）", waiver.owner, waiver.reason),
+        let _ = match tongue {
+            Tongue::En => write!(line, " (waived by {} until {until}: {})", waiver.owner, waiver.reason),
+            Tongue::Zh => write!(line, "（由 {} 豁免至 {until}：{}）", waiver.owner, waiver.reason),
         };
     }
     line

@@ -24,7 +24,8 @@ pub fn render(verdict: &Verdict, tongue: Tongue) -> String {
         }));
     }
     let rules: Vec<Value> = verdict.checks.iter().map(|checked| rule(checked.check, tongue)).collect();
-    let rules = [vec![json!({"id": name(None), "shortDescription": {"text": "the evidence as a whole"}})], rules].concat();
+    let rules =
+        [vec![json!({"id": name(None), "shortDescription": {"text": "the evidence as a whole"}})], rules].concat();
     let run = json!({
         "tool": {"driver": {
             "name": "hashinsight gate", "informationUri": "https://calc.hashinsight.net", "rules": rules,

@@ -43,13 +43,17 @@ fn tests_that_fail_or_are_missing() {
     ends(&flaking, Decision::Deny, "tests/flaky:fleet shop.fleet sums_up_a_fleet");
     let tolerated = flaking.policy("flakyAtMost: 0", "flakyAtMost: 1").verdict();
     assert_eq!(tolerated.decision, Decision::Allow);
-    assert!(tolerated.findings().iter().any(|(_, f)| f.level == Level::Warning && f.id.starts_with("flaky:")), "visible");
+    assert!(
+        tolerated.findings().iter().any(|(_, f)| f.level == Level::Warning && f.id.starts_with("flaky:")),
+        "visible"
+    );
     ends(&good().without("tests.xml"), Decision::Error, "tests/missing");
     ends(&good().policy("minimum: 8", "minimum: 9"), Decision::Deny, "tests/too-few");
     let mut fewer = good();
     fewer.baseline = Some(Measured { tests: Some(9), ..Measured::default() });
     ends(&fewer, Decision::Deny, "tests/fewer");
-    let noted = fewer.replaced("RELEASE.md", "## Risk", "## Tests removed\n\nThe old parser is gone, and its test.\n\n## Risk");
+    let noted =
+        fewer.replaced("RELEASE.md", "## Risk", "## Tests removed\n\nThe old parser is gone, and its test.\n\n## Risk");
     assert_eq!(noted.verdict().decision, Decision::Allow, "{:?}", standing(&noted.verdict()));
     let twice = good().with("again.xml", good().files["tests.xml"].clone());
     ends(&twice, Decision::Error, "evidence/claimed-twice");
@@ -76,9 +80,21 @@ fn coverage_that_is_low_or_missing() {
 #[test]
 fn what_is_slow_or_was_not_measured() {
     let good = Release::good;
-    ends(&good().policy("requestsP95Milliseconds: 250", "requestsP95Milliseconds: 6"), Decision::Deny, "performance/p95:estimate");
-    ends(&good().replaced("latency.json", "\"failed\": 0", "\"failed\": 3"), Decision::Deny, "performance/failed:3 requests failed");
-    ends(&good().replaced("latency.json", "\"requests\": true", "\"requests\": false"), Decision::Error, "performance/requests:missing");
+    ends(
+        &good().policy("requestsP95Milliseconds: 250", "requestsP95Milliseconds: 6"),
+        Decision::Deny,
+        "performance/p95:estimate",
+    );
+    ends(
+        &good().replaced("latency.json", "\"failed\": 0", "\"failed\": 3"),
+        Decision::Deny,
+        "performance/failed:3 requests failed",
+    );
+    ends(
+        &good().replaced("latency.json", "\"requests\": true", "\"requests\": false"),
+        Decision::Error,
+        "performance/requests:missing",
+    );
     ends(&good().without("latency.json"), Decision::Error, "performance/missing");
     let mut slower = good();
     let mut before = good().verdict().measured;
@@ -101,13 +117,22 @@ fn known_weaknesses_and_what_excuses_them() {
     assert_eq!(waived.decision, Decision::Allow);
     assert!(waived.waivers[0].used && waived.findings().iter().any(|(_, f)| f.waived.is_some()), "and is told of");
     ends(&found.clone().at("2027-04-01T00:00:00Z"), Decision::Deny, "vulnerabilities/CVE-2026-91003");
-    ends(&found.clone().policy("finding: CVE-2026-91003", "finding: CVE-2026-*"), Decision::Deny, "vulnerabilities/CVE-2026-91003");
+    ends(
+        &found.clone().policy("finding: CVE-2026-91003", "finding: CVE-2026-*"),
+        Decision::Deny,
+        "vulnerabilities/CVE-2026-91003",
+    );
     ends(&found.clone().policy("ada@acme.example", "' '"), Decision::Deny, "vulnerabilities/CVE-2026-91003");
-    let unknown = found.replaced("audit.json", "\"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H\"", "null").replaced("audit.json", "91003", "91004");
+    let unknown = found.replaced("audit.json", "\"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H\"", "null").replaced(
+        "audit.json",
+        "91003",
+        "91004",
+    );
     ends(&unknown, Decision::Deny, "vulnerabilities/CVE-2026-91004");
     ends(&good().without("audit.json"), Decision::Error, "vulnerabilities/missing");
     ends(&good().replaced("audit.json", "812", "0"), Decision::Error, "evidence/unreadable");
-    let analysis = good().policy("  releaseNotes: {}", "  analysis: {tools: [ruff], atMost: {high: 0}}\n  releaseNotes: {}");
+    let analysis =
+        good().policy("  releaseNotes: {}", "  analysis: {tools: [ruff], atMost: {high: 0}}\n  releaseNotes: {}");
     ends(&analysis, Decision::Error, "analysis/missing");
     let clean = include_bytes!("../corpus/sarif/ruff-clean.sarif");
     assert_eq!(analysis.clone().with("ruff.sarif", clean.to_vec()).verdict().decision, Decision::Allow);
@@ -137,9 +162,17 @@ fn notes_classes_and_freezes() {
     let good = Release::good;
     ends(&good().without("RELEASE.md"), Decision::Error, "releaseNotes/missing");
     ends(&good().replaced("RELEASE.md", "## Rollback", "## Elsewhere"), Decision::Deny, "releaseNotes/rollback");
-    ends(&good().replaced("RELEASE.md", "Estimates take the price of energy by the hour.", "TODO"), Decision::Deny, "releaseNotes/change");
+    ends(
+        &good().replaced("RELEASE.md", "Estimates take the price of energy by the hour.", "TODO"),
+        Decision::Deny,
+        "releaseNotes/change",
+    );
     ends(&good().replaced("RELEASE.md", "class: Feature\n", ""), Decision::Error, "changeClass/missing");
-    ends(&good().policy("allowed: [Feature, Fix, Security]", "allowed: [Security]"), Decision::Deny, "changeClass/class");
+    ends(
+        &good().policy("allowed: [Feature, Fix, Security]", "allowed: [Security]"),
+        Decision::Deny,
+        "changeClass/class",
+    );
     let frozen = good().at("2026-12-25T00:00:00Z");
     ends(&frozen, Decision::Defer, "freeze/freeze:Year's end");
     assert_eq!(frozen.verdict().until.unwrap().to_string(), "2027-01-02T00:00:00Z");
@@ -155,9 +188,12 @@ fn notes_classes_and_freezes() {
 fn what_must_be_exact() {
     let golden = |exact: u64| {
         let different = if exact == 20 { "[]" } else { "[\"s19x: revenue_usd is 1, must be 2\"]" };
-        format!("{{\"schemaVersion\":1,\"kind\":\"GoldenSamples\",\"library\":\"m 1\",\"samples\":20,\"exact\":{exact},\"different\":{different}}}")
+        format!(
+            "{{\"schemaVersion\":1,\"kind\":\"GoldenSamples\",\"library\":\"m 1\",\"samples\":20,\"exact\":{exact},\"different\":{different}}}"
+        )
     };
-    let asked = Release::good().policy("  releaseNotes: {}", "  goldenSamples: {minimum: 20}\n  replay: {}\n  releaseNotes: {}");
+    let asked = Release::good()
+        .policy("  releaseNotes: {}", "  goldenSamples: {minimum: 20}\n  replay: {}\n  releaseNotes: {}");
     let replay = r#"{"schemaVersion":1,"library":"m 1","records":30,"good":30,"bad":[],"largest_difference":null}"#;
     let whole = asked.clone().with("golden.json", golden(20)).with("replay.json", replay);
     assert_eq!(whole.verdict().decision, Decision::Allow);

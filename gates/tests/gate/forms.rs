@@ -50,7 +50,10 @@ fn every_form_says_how_it_ended_and_what_is_left_out() {
                 assert!(says || form == Form::Gitlab, "{form:?} {findings}");
                 let whole = form == Form::Json || findings < 10;
                 let counts = text.contains(" more; all of them are in") || text.contains("另有");
-                let small = matches!(form, Form::Table | Form::JUnit | Form::Sarif | Form::Gitlab | Form::Markdown | Form::Html) && findings < 40;
+                let small = matches!(
+                    form,
+                    Form::Table | Form::JUnit | Form::Sarif | Form::Gitlab | Form::Markdown | Form::Html
+                ) && findings < 40;
                 assert_eq!(counts, !whole && !small, "{form:?} {findings}");
             }
         }
@@ -67,7 +70,10 @@ fn github_shows_ten_of_a_level_so_nine_and_a_count_are_written() {
         if findings == 1 {
             let (head, words) = errors[0].split_once("::0 ").unwrap();
             assert_eq!(head, "::error title=vulnerabilities/CVE-2026-0,file=audit report.json,line=0");
-            assert!(words.contains("%250A") && words.contains("%0Asecond line") && words.contains("100 %25"), "{words}");
+            assert!(
+                words.contains("%250A") && words.contains("%0Asecond line") && words.contains("100 %25"),
+                "{words}"
+            );
         }
     }
 }
@@ -89,7 +95,12 @@ fn sarif_and_code_quality_have_fingerprints_of_their_own() {
         let log: Value = serde_json::from_str(&render(&verdict, Form::Sarif, Tongue::En)).unwrap();
         let results = log["runs"][0]["results"].as_array().unwrap();
         assert_eq!((log["version"].as_str(), results.len()), (Some("2.1.0"), findings.min(5_000)));
-        let rules: Vec<&str> = log["runs"][0]["tool"]["driver"]["rules"].as_array().unwrap().iter().map(|r| r["id"].as_str().unwrap()).collect();
+        let rules: Vec<&str> = log["runs"][0]["tool"]["driver"]["rules"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|r| r["id"].as_str().unwrap())
+            .collect();
         for result in results {
             assert!(rules.contains(&result["ruleId"].as_str().unwrap()));
             assert!(result["locations"][0]["physicalLocation"]["region"]["startLine"].as_u64() >= Some(1));
@@ -110,7 +121,9 @@ fn sarif_and_code_quality_have_fingerprints_of_their_own() {
 fn junit_is_junit_and_no_data_is_an_error_in_it() {
     for findings in SIZES {
         let text = render(&with(findings), Form::JUnit, Tongue::En);
-        let Facts::Tests(tests) = evidence::read("gate.xml", text.as_bytes()).unwrap().facts else { panic!("no tests") };
+        let Facts::Tests(tests) = evidence::read("gate.xml", text.as_bytes()).unwrap().facts else {
+            panic!("no tests")
+        };
         assert_eq!((tests.failed, tests.skipped), (u64::from(findings > 0), 1), "{text}");
     }
     let missing = render(&Release::good().without("audit.json").verdict(), Form::JUnit, Tongue::En);

@@ -16,7 +16,8 @@ fn a_hundred_thousand_tests_and_a_large_bill() {
     assert_eq!(tests.passed, 100_000);
     let component = |n: usize| format!("{{\"type\":\"library\",\"name\":\"c{n}\",\"version\":\"1.0\"}}");
     let components: Vec<String> = (0..50_000).map(component).collect();
-    let bill = format!("{{\"bomFormat\":\"CycloneDX\",\"specVersion\":\"1.5\",\"components\":[{}]}}", components.join(","));
+    let bill =
+        format!("{{\"bomFormat\":\"CycloneDX\",\"specVersion\":\"1.5\",\"components\":[{}]}}", components.join(","));
     let Facts::Bill(bill) = evidence::read("b.json", bill.as_bytes()).unwrap().facts else { panic!("no bill") };
     assert_eq!((bill.components, bill.names.len()), (50_000, 50_000));
 }

@@ -19,7 +19,11 @@ pub fn keys() -> [SecretKey; 3] {
     let edwards = |seed: u8| ed25519_dalek::SigningKey::from_bytes(&[seed; 32]).to_pkcs8_pem(newline).unwrap();
     let curve = p256::ecdsa::SigningKey::from_slice(&[7; 32]).unwrap();
     let curve = p256::SecretKey::from(curve).to_pkcs8_pem(newline).unwrap();
-    [SecretKey::of_pem(&edwards(1)).unwrap(), SecretKey::of_pem(&curve).unwrap(), SecretKey::of_pem(&edwards(2)).unwrap()]
+    [
+        SecretKey::of_pem(&edwards(1)).unwrap(),
+        SecretKey::of_pem(&curve).unwrap(),
+        SecretKey::of_pem(&edwards(2)).unwrap(),
+    ]
 }
 
 pub fn digests(release: &Release) -> BTreeMap<String, String> {
@@ -97,7 +101,8 @@ fn what_was_changed_or_says_no_does_not_hold() {
     let [key, other, _] = keys();
     let envelope: Value = serde_json::from_str(&attest(&release.verdict(), &key).unwrap()).unwrap();
     let asked = Asked::of(&release, &key);
-    let payload: Value = serde_json::from_slice(&STANDARD.decode(envelope["payload"].as_str().unwrap()).unwrap()).unwrap();
+    let payload: Value =
+        serde_json::from_slice(&STANDARD.decode(envelope["payload"].as_str().unwrap()).unwrap()).unwrap();
     let with = |payload: &Value| {
         let mut forged = envelope.clone();
         forged["payload"] = json!(STANDARD.encode(payload.to_string()));
@@ -119,7 +124,8 @@ fn what_was_changed_or_says_no_does_not_hold() {
     assert_eq!(refused(asked.verify("{}")), "Unreadable");
     assert_eq!(refused(asked.verify("")), "Unreadable");
     // The signature of another verdict does not fit.
-    let elsewhere: Value = serde_json::from_str(&attest(&release.clone().at("2026-11-28T13:00:00Z").verdict(), &key).unwrap()).unwrap();
+    let elsewhere: Value =
+        serde_json::from_str(&attest(&release.clone().at("2026-11-28T13:00:00Z").verdict(), &key).unwrap()).unwrap();
     let mut swapped = envelope.clone();
     swapped["signatures"] = elsewhere["signatures"].clone();
     assert_eq!(refused(asked.verify(&swapped.to_string())), "Forged");
@@ -160,7 +166,9 @@ fn provenance_must_be_signed_by_a_trusted_key_where_one_is_named() {
         ed25519_dalek::SigningKey::from_bytes(&[1; 32]).verifying_key().to_public_key_pem(line).unwrap()
     };
     let indented: String = pem.lines().map(|line| format!("      {line}\n")).collect();
-    let rule = format!("  provenance:\n    builders: [https://builder.acme.example/1]\n    keys:\n    - |\n{indented}  releaseNotes: {{}}");
+    let rule = format!(
+        "  provenance:\n    builders: [https://builder.acme.example/1]\n    keys:\n    - |\n{indented}  releaseNotes: {{}}"
+    );
     let asked = release.policy("  releaseNotes: {}", &rule);
     let artifact = asked.artifact.clone().unwrap();
     let ends = |text: String| {

@@ -93,7 +93,9 @@ fn reordered(value: &Value, random: &mut Random) -> String {
             for at in (1..fields.len()).rev() {
                 fields.swap(at, random.below(at + 1));
             }
-            let fields = fields.iter().map(|(key, value)| format!("{}\t: {}", Value::from(key.as_str()), reordered(value, random)));
+            let fields = fields
+                .iter()
+                .map(|(key, value)| format!("{}\t: {}", Value::from(key.as_str()), reordered(value, random)));
             format!("{{\n {}\r\n}}", fields.collect::<Vec<_>>().join(",\n"))
         }
         Value::Array(items) => {
@@ -105,111 +107,135 @@ fn reordered(value: &Value, random: &mut Random) -> String {
 }
 
 fn spoilt(kind: Kind, good: &Release, random: &mut Random) -> Release {
-    let json = *random.of(&JSON);
     match kind {
-        Kind::Truncated => loop {
-            let file = *random.of(&STRUCTURED);
-            let whole = text(good, file);
-            let cut = &whole[..random.below(whole.trim_end().len())];
-            // A tracefile that ends between two records is a whole one.
-            if !cut.trim_end().ends_with("end_of_record") {
-                return good.clone().with(file, cut);
-            }
-        },
+        Kind::Truncated => truncated(good, random),
         Kind::WrongDigest => {
             let digest = good.artifact.clone().unwrap();
             let at = random.below(64);
             let other = if &digest[at..=at] == "0" { "1" } else { "0" };
             good.clone().replaced("sbom.json", &digest, &format!("{}{other}{}", &digest[..at], &digest[at + 1..]))
         }
-        Kind::DuplicatedKey => match random.below(3) {
-            0 => {
-                let attribute = *random.of(&["name=\"", "tests=\"", "classname=\""]);
-                let whole = text(good, "tests.xml");
-                let places: Vec<usize> = whole.match_indices(attribute).map(|(at, _)| at).collect();
-                let at = *random.of(&places);
-                good.clone().with("tests.xml", format!("{}{attribute}0\" {}", &whole[..at], &whole[at..]))
-            }
-            1 => good.clone().replaced("RELEASE.md", "class: Feature", "class: Feature\nclass: Fix"),
-            _ => {
-                let whole = text(good, json);
-                let places: Vec<usize> = whole.match_indices("\": ").map(|(at, _)| at).collect();
-                let end = *random.of(&places);
-                let begin = whole[..end].rfind('"').unwrap();
-                let key = &whole[begin..=end];
-                good.clone().with(json, format!("{}{key}: 0, {}", &whole[..begin], &whole[begin..]))
-            }
-        },
-        Kind::HugeNumber => {
-            let huge = *random.of(&["1e400", "99999999999999999999", "123456789012345678901234567890", "1e308"]);
-            match random.below(3) {
-                0 => good.clone().replaced("tests.xml", "tests=\"3\"", &format!("tests=\"{huge}\"")),
-                1 => {
-                    let line = 1 + random.below(30);
-                    good.clone().replaced("coverage.lcov", &format!("DA:{line},3"), &format!("DA:{line},{huge}"))
-                }
-                _ => {
-                    let whole = text(good, json);
-                    let (begin, end) = *random.of(&numbers(&whole));
-                    good.clone().with(json, format!("{}{huge}{}", &whole[..begin], &whole[end..]))
-                }
-            }
-        }
-        Kind::OtherEncoding => {
-            let names: Vec<&String> = good.files.keys().filter(|name| *name != "evidence-index.json").collect();
-            let file = (*random.of(&names)).clone();
-            let whole = text(good, &file);
-            let wide = || whole.encode_utf16();
-            let bytes = match random.below(4) {
-                0 => [vec![0xFF, 0xFE], wide().flat_map(u16::to_le_bytes).collect()].concat(),
-                1 => [vec![0xFE, 0xFF], wide().flat_map(u16::to_be_bytes).collect()].concat(),
-                2 => wide().flat_map(u16::to_le_bytes).collect(),
-                // A letter of Latin-1.
-                _ => {
-                    let at = random.below(whole.len());
-                    [&whole.as_bytes()[..at], &[0xE9], &whole.as_bytes()[at..]].concat()
-                }
-            };
-            good.clone().with(&file, bytes)
-        }
-        Kind::DeepNesting => {
-            let deep = 70 + random.below(20_000);
-            if random.below(3) == 0 {
-                let nest = format!("{}{}", "<properties>".repeat(deep.min(5_000)), "</properties>".repeat(deep.min(5_000)));
-                good.clone().replaced("tests.xml", "</testsuites>", &format!("{nest}</testsuites>"))
-            } else {
-                let whole = text(good, json);
-                let nest = format!("{{\"x\":{}{}, ", "[".repeat(deep), "]".repeat(deep));
-                good.clone().with(json, whole.replacen('{', &nest, 1))
-            }
-        }
+        Kind::DuplicatedKey => duplicated(good, random),
+        Kind::HugeNumber => huge(good, random),
+        Kind::OtherEncoding => encoded(good, random),
+        Kind::DeepNesting => nested(good, random),
         Kind::Expired => {
             let days = 3 + random.below(400);
             let at = good.at.as_second() + i64::try_from(days).unwrap() * 86_400;
             Release { at: jiff::Timestamp::from_second(at).unwrap(), ..good.clone() }
         }
-        Kind::Replayed => {
-            let mut other = good.clone();
-            let hex = |random: &mut Random, digits: usize| (0..digits).map(|_| *random.of(&['a', 'b', '1', '7'])).collect::<String>();
-            if random.below(2) == 0 {
-                other.commit = Some(hex(random, 40));
-            } else {
-                other.artifact = Some(hex(random, 64));
-            }
-            other
-        }
+        Kind::Replayed => replayed(good, random),
         Kind::Removed => {
             let file = *random.of(&STRUCTURED);
             good.clone().without(file)
         }
-        Kind::Harmless => match random.below(3) {
-            0 => good.clone().replaced("tests.xml", "    <testcase", "\n\t<testcase"),
-            1 => good.clone().with("sbom.json", [&[0xEF, 0xBB, 0xBF], &good.files["sbom.json"][..]].concat()),
-            _ => {
-                let value: Value = serde_json::from_str(&text(good, json)).unwrap();
-                good.clone().with(json, reordered(&value, random))
-            }
-        },
+        Kind::Harmless => harmless(good, random),
+    }
+}
+
+fn truncated(good: &Release, random: &mut Random) -> Release {
+    loop {
+        let file = *random.of(&STRUCTURED);
+        let whole = text(good, file);
+        let cut = &whole[..random.below(whole.trim_end().len())];
+        // A tracefile that ends between two records is a whole one.
+        if !cut.trim_end().ends_with("end_of_record") {
+            return good.clone().with(file, cut);
+        }
+    }
+}
+
+fn duplicated(good: &Release, random: &mut Random) -> Release {
+    let json = *random.of(&JSON);
+    match random.below(3) {
+        0 => {
+            let attribute = *random.of(&["name=\"", "tests=\"", "classname=\""]);
+            let whole = text(good, "tests.xml");
+            let places: Vec<usize> = whole.match_indices(attribute).map(|(at, _)| at).collect();
+            let at = *random.of(&places);
+            good.clone().with("tests.xml", format!("{}{attribute}0\" {}", &whole[..at], &whole[at..]))
+        }
+        1 => good.clone().replaced("RELEASE.md", "class: Feature", "class: Feature\nclass: Fix"),
+        _ => {
+            let whole = text(good, json);
+            let places: Vec<usize> = whole.match_indices("\": ").map(|(at, _)| at).collect();
+            let end = *random.of(&places);
+            let begin = whole[..end].rfind('"').unwrap();
+            let key = &whole[begin..=end];
+            good.clone().with(json, format!("{}{key}: 0, {}", &whole[..begin], &whole[begin..]))
+        }
+    }
+}
+
+fn huge(good: &Release, random: &mut Random) -> Release {
+    let json = *random.of(&JSON);
+    let huge = *random.of(&["1e400", "99999999999999999999", "123456789012345678901234567890", "1e308"]);
+    match random.below(3) {
+        0 => good.clone().replaced("tests.xml", "tests=\"3\"", &format!("tests=\"{huge}\"")),
+        1 => {
+            let line = 1 + random.below(30);
+            good.clone().replaced("coverage.lcov", &format!("DA:{line},3"), &format!("DA:{line},{huge}"))
+        }
+        _ => {
+            let whole = text(good, json);
+            let (begin, end) = *random.of(&numbers(&whole));
+            good.clone().with(json, format!("{}{huge}{}", &whole[..begin], &whole[end..]))
+        }
+    }
+}
+
+fn encoded(good: &Release, random: &mut Random) -> Release {
+    let names: Vec<&String> = good.files.keys().filter(|name| *name != "evidence-index.json").collect();
+    let file = (*random.of(&names)).clone();
+    let whole = text(good, &file);
+    let wide = || whole.encode_utf16();
+    let bytes = match random.below(4) {
+        0 => [vec![0xFF, 0xFE], wide().flat_map(u16::to_le_bytes).collect()].concat(),
+        1 => [vec![0xFE, 0xFF], wide().flat_map(u16::to_be_bytes).collect()].concat(),
+        2 => wide().flat_map(u16::to_le_bytes).collect(),
+        // A letter of Latin-1.
+        _ => {
+            let at = random.below(whole.len());
+            [&whole.as_bytes()[..at], &[0xE9], &whole.as_bytes()[at..]].concat()
+        }
+    };
+    good.clone().with(&file, bytes)
+}
+
+fn nested(good: &Release, random: &mut Random) -> Release {
+    let json = *random.of(&JSON);
+    let deep = 70 + random.below(20_000);
+    if random.below(3) == 0 {
+        let nest = format!("{}{}", "<properties>".repeat(deep.min(5_000)), "</properties>".repeat(deep.min(5_000)));
+        good.clone().replaced("tests.xml", "</testsuites>", &format!("{nest}</testsuites>"))
+    } else {
+        let whole = text(good, json);
+        let nest = format!("{{\"x\":{}{}, ", "[".repeat(deep), "]".repeat(deep));
+        good.clone().with(json, whole.replacen('{', &nest, 1))
+    }
+}
+
+fn replayed(good: &Release, random: &mut Random) -> Release {
+    let mut other = good.clone();
+    let hex =
+        |random: &mut Random, digits: usize| (0..digits).map(|_| *random.of(&['a', 'b', '1', '7'])).collect::<String>();
+    if random.below(2) == 0 {
+        other.commit = Some(hex(random, 40));
+    } else {
+        other.artifact = Some(hex(random, 64));
+    }
+    other
+}
+
+fn harmless(good: &Release, random: &mut Random) -> Release {
+    let json = *random.of(&JSON);
+    match random.below(3) {
+        0 => good.clone().replaced("tests.xml", "    <testcase", "\n\t<testcase"),
+        1 => good.clone().with("sbom.json", [&[0xEF, 0xBB, 0xBF], &good.files["sbom.json"][..]].concat()),
+        _ => {
+            let value: Value = serde_json::from_str(&text(good, json)).unwrap();
+            good.clone().with(json, reordered(&value, random))
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! LCOV tracefiles: `SF:` opens a source file, `DA:line,hits` tells of a line,
 //! `LF:`/`LH:` sum up, `end_of_record` closes.
 
+use std::collections::BTreeMap;
+
 use super::super::Refusal;
 use super::{Coverage, Gathered};
 
@@ -16,9 +18,8 @@ struct Record {
 pub fn read(text: &str) -> Result<Coverage, Refusal> {
     let (mut gathered, mut open) = (Gathered::default(), None::<Record>);
     for (number, line) in (1..).zip(text.lines().map(str::trim)) {
-        let whole = |text: &str| {
-            text.parse::<u64>().map_err(|_| Refusal::at(number, format!("{text:?} is no whole number")))
-        };
+        let whole =
+            |text: &str| text.parse::<u64>().map_err(|_| Refusal::at(number, format!("{text:?} is no whole number")));
         match (line.split_once(':'), &mut open) {
             (Some(("SF", path)), None) => {
                 open = Some(Record { path: path.to_owned(), line: number, ..Record::default() });
@@ -54,11 +55,10 @@ const KNOWN: [&str; 16] =
     ["TN", "VER", "FN", "FNDA", "FNF", "FNH", "FNL", "FNA", "BRDA", "BRF", "BRH", "BA", "BF", "MCDC", "MCF", "MCH"];
 
 fn close(record: Record, gathered: &mut Gathered) -> Result<(), Refusal> {
-    let distinct: std::collections::BTreeMap<u64, bool> =
-        record.lines.iter().fold(Default::default(), |mut all: std::collections::BTreeMap<u64, bool>, (line, hit)| {
-            *all.entry(*line).or_default() |= hit;
-            all
-        });
+    let mut distinct: BTreeMap<u64, bool> = BTreeMap::new();
+    for (line, hit) in &record.lines {
+        *distinct.entry(*line).or_default() |= hit;
+    }
     let (found, hit) = (distinct.len() as u64, distinct.values().filter(|hit| **hit).count() as u64);
     for (what, declared, counted) in [("LF", record.found, found), ("LH", record.hit, hit)] {
         if let Some(declared) = declared.filter(|declared| *declared != counted) {

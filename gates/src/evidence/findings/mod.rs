@@ -46,7 +46,7 @@ impl Severity {
     /// Of a score of CVSS, by its qualitative scale.
     pub(super) fn of_score(score: f64) -> Option<Self> {
         Some(match score {
-            s if s == 0.0 => Self::None,
+            0.0 => Self::None,
             s if (0.0..4.0).contains(&s) => Self::Low,
             s if (4.0..7.0).contains(&s) => Self::Medium,
             s if (7.0..9.0).contains(&s) => Self::High,

@@ -18,7 +18,8 @@ struct Source {
 
 #[derive(Deserialize)]
 struct Package {
-    package: Named,
+    #[serde(rename = "package")]
+    named: Named,
     #[serde(default)]
     vulnerabilities: Vec<Vulnerability>,
     #[serde(default)]
@@ -70,7 +71,7 @@ pub fn read(text: &str) -> Result<Findings, Refusal> {
                 severity: severity(&vulnerability, group)?,
                 id: bounded(&vulnerability.id),
                 aliases: vulnerability.aliases,
-                subject: package(&found.package.name, &found.package.version),
+                subject: package(&found.named.name, &found.named.version),
                 mended_in: None,
                 title: bounded(&vulnerability.summary),
             })?;

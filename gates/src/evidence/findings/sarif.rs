@@ -116,7 +116,8 @@ struct Region {
 }
 
 /// Scanners of known weaknesses; all others analyse.
-const SCANNERS: [&str; 7] = ["trivy", "grype", "osv-scanner", "snyk", "cargo-audit", "docker scout", "dependency-check"];
+const SCANNERS: [&str; 7] =
+    ["trivy", "grype", "osv-scanner", "snyk", "cargo-audit", "docker scout", "dependency-check"];
 
 pub fn read(text: &str) -> Result<Findings, Refusal> {
     let log: Log = json::typed(text)?;
@@ -125,7 +126,8 @@ pub fn read(text: &str) -> Result<Findings, Refusal> {
     }
     let first = log.runs.first().ok_or_else(|| Refusal::new("no run in it").next("run the analysis"))?;
     let name = first.tool.driver.name.to_lowercase();
-    let scan = if SCANNERS.iter().any(|scanner| name.starts_with(scanner)) { Scan::Vulnerabilities } else { Scan::Analysis };
+    let scan =
+        if SCANNERS.iter().any(|scanner| name.starts_with(scanner)) { Scan::Vulnerabilities } else { Scan::Analysis };
     let mut findings = Findings::new(&first.tool.driver.name, scan);
     for run in log.runs {
         if run.invocations.iter().any(|invocation| invocation.execution_successful == Some(false)) {
@@ -140,9 +142,7 @@ pub fn read(text: &str) -> Result<Findings, Refusal> {
     Ok(findings)
 }
 
-fn take(
-    findings: &mut Findings, list: &[Rule], rules: &BTreeMap<&str, &Rule>, found: Found,
-) -> Result<(), Refusal> {
+fn take(findings: &mut Findings, list: &[Rule], rules: &BTreeMap<&str, &Rule>, found: Found) -> Result<(), Refusal> {
     match found.kind.as_deref() {
         None | Some("fail" | "open" | "review") => {}
         Some("pass" | "notApplicable" | "informational") => return Ok(()),

@@ -56,7 +56,9 @@ pub fn read(text: &str) -> Result<Bill, Refusal> {
             bill.artifact(&hash.content);
         }
         bill.artifact(&subject.version);
-        subject.purl.iter().for_each(|purl| bill.artifact(purl));
+        if let Some(purl) = &subject.purl {
+            bill.artifact(purl);
+        }
         // What the artifact itself holds, such as one component per target.
         let inner = subject.components.0;
         bill.artifacts.extend(inner.artifacts);

@@ -17,7 +17,9 @@ pub fn cargo(text: &str) -> Result<Lock, Refusal> {
     let mut lock = Lock::default();
     for section in text.split("[[package]]").skip(1) {
         let value = |key: &str| {
-            section.lines().find_map(|line| line.strip_prefix(key)?.trim_start().strip_prefix('=')?.trim().strip_prefix('"')?.strip_suffix('"'))
+            section.lines().find_map(|line| {
+                line.strip_prefix(key)?.trim_start().strip_prefix('=')?.trim().strip_prefix('"')?.strip_suffix('"')
+            })
         };
         let (Some(name), Some(version)) = (value("name"), value("version")) else {
             return Err(Refusal::new("a package without name or version"));

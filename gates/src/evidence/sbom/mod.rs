@@ -77,7 +77,8 @@ mod tests {
     fn digests_are_found_where_tools_write_them() {
         let digest = "ab".repeat(32);
         let mut bill = Bill::default();
-        for text in [digest.clone(), format!("sha256:{digest}"), format!("pkg:oci/x@sha256%3A{digest}?tag=1"), "1.0".into()]
+        for text in
+            [digest.clone(), format!("sha256:{digest}"), format!("pkg:oci/x@sha256%3A{digest}?tag=1"), "1.0".into()]
         {
             bill.artifact(&text);
         }

@@ -14,8 +14,8 @@ use super::Bill;
 struct Document {
     spdx_version: String,
     packages: Vec<Package>,
-    #[serde(default)]
-    document_describes: Vec<String>,
+    #[serde(default, rename = "documentDescribes")]
+    describes: Vec<String>,
     #[serde(default)]
     relationships: Vec<Relationship>,
 }
@@ -53,7 +53,8 @@ struct Reference {
 struct Relationship {
     spdx_element_id: String,
     related_spdx_element: String,
-    relationship_type: String,
+    #[serde(rename = "relationshipType")]
+    kind: String,
 }
 
 pub fn read(text: &str, outline: &Outline) -> Result<Bill, Refusal> {
@@ -66,11 +67,12 @@ pub fn read(text: &str, outline: &Outline) -> Result<Bill, Refusal> {
         return Err(Refusal::new(format!("{}; SPDX-2.2 and SPDX-2.3 are read", document.spdx_version)));
     }
     let describes = |relationship: &&Relationship| {
-        relationship.relationship_type == "DESCRIBES" && relationship.spdx_element_id == "SPDXRef-DOCUMENT"
+        relationship.kind == "DESCRIBES" && relationship.spdx_element_id == "SPDXRef-DOCUMENT"
     };
     let related = document.relationships.iter().filter(describes);
-    let mut described: BTreeSet<&str> = related.map(|relationship| relationship.related_spdx_element.as_str()).collect();
-    described.extend(document.document_describes.iter().map(String::as_str));
+    let mut described: BTreeSet<&str> =
+        related.map(|relationship| relationship.related_spdx_element.as_str()).collect();
+    described.extend(document.describes.iter().map(String::as_str));
     let mut bill = Bill::default();
     for package in &document.packages {
         let purl = package.external_refs.iter().find(|reference| reference.reference_type == "purl");
@@ -80,7 +82,9 @@ pub fn read(text: &str, outline: &Outline) -> Result<Bill, Refusal> {
                 bill.artifact(&checksum.checksum_value);
             }
             bill.artifact(&package.version_info);
-            purl.into_iter().for_each(|purl| bill.artifact(purl));
+            if let Some(purl) = purl {
+                bill.artifact(purl);
+            }
         } else {
             bill.component(&package.name, &package.version_info, purl);
         }

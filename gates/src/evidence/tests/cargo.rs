@@ -122,7 +122,9 @@ fn ended(binary: &Binary, numbers: &str, line: u64, tally: &mut Tally) -> Result
     if sum != binary.tests {
         return Err(Refusal::at(line, format!("{} tests began and {sum} ended", binary.tests)));
     }
-    if numbers.starts_with("ok.") != (failed == 0) || (binary.failing.is_empty() && failed > 0) && binary.passed > passed {
+    if numbers.starts_with("ok.") != (failed == 0)
+        || (binary.failing.is_empty() && failed > 0) && binary.passed > passed
+    {
         return Err(Refusal::at(line, "the result contradicts itself"));
     }
     // Output of tests may hide the lines of some; their numbers count.

@@ -36,10 +36,9 @@ pub fn read(text: &str) -> Result<Tests, Refusal> {
         let mut failed = false;
         for (test, (last, has_failed)) in &package.tests {
             let outcome = match (last, has_failed) {
-                (None, _) | (Some(Outcome::Failed), _) => Outcome::Failed,
                 (Some(Outcome::Passed), true) if ended == Outcome::Passed => Outcome::Flaky,
-                (Some(_), true) => Outcome::Failed,
                 (Some(outcome), false) => *outcome,
+                (None, _) | (Some(_), true) => Outcome::Failed,
             };
             failed |= outcome == Outcome::Failed;
             tally.case(&[name, test], outcome);
@@ -87,7 +86,8 @@ mod tests {
     #[test]
     fn a_package_says_whether_a_second_run_heals() {
         let run = |last: &str| -> String {
-            let told = [("start", ""), ("run", "A"), ("fail", "A"), ("fail", ""), ("run", "A"), ("pass", "A"), (last, "")];
+            let told =
+                [("start", ""), ("run", "A"), ("fail", "A"), ("fail", ""), ("run", "A"), ("pass", "A"), (last, "")];
             told.iter().map(|(action, test)| event(action, test)).collect()
         };
         assert_eq!(read(&run("pass")).unwrap().flaky, 1);

@@ -3,8 +3,8 @@
 //! as `flakyFailure`, `flakyError` (passed in the end) or `rerunFailure`,
 //! `rerunError` beside `failure` (Surefire, nextest, Bazel).
 
-use super::super::xml::{Element, Part, walk};
 use super::super::Refusal;
+use super::super::xml::{Element, Part, walk};
 use super::{Outcome, Tally, Tests};
 
 /// A suite that is open: what it declares, what was seen in it.

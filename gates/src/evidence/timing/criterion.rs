@@ -20,7 +20,8 @@ pub fn read(file: &str, text: &str) -> Result<Timing, Refusal> {
     let each = sample.iters.iter().zip(&sample.times).map(|(iterations, nanoseconds)| nanoseconds / iterations / 1e6);
     let measure = Measure::of(each.collect(), false)?;
     // …/group/bench/new/sample.json
-    let folders: Vec<&str> = file.split('/').filter(|part| !["new", "sample.json", "criterion"].contains(part)).collect();
+    let folders: Vec<&str> =
+        file.split('/').filter(|part| !["new", "sample.json", "criterion"].contains(part)).collect();
     let name = if folders.is_empty() { super::stem(file) } else { folders.join("/") };
     Ok(Timing { measures: [(bounded(&name), measure)].into(), failures: Vec::new() })
 }

@@ -23,7 +23,9 @@ pub fn read(text: &str) -> Result<Timing, Refusal> {
         let inner = found.get("values").and_then(Value::as_object);
         Some(inner.map_or_else(|| found.clone(), |inner| inner.clone().into_iter().collect()))
     };
-    let missing = |what: &str| Refusal::new(format!("k6: {what} is missing")).next("keep http_req_duration and http_reqs in the summary");
+    let missing = |what: &str| {
+        Refusal::new(format!("k6: {what} is missing")).next("keep http_req_duration and http_reqs in the summary")
+    };
     let duration = values(DURATION).ok_or_else(|| missing(DURATION))?;
     let count = values("http_reqs").and_then(|reqs| reqs.get("count")?.as_u64()).ok_or_else(|| missing("http_reqs"))?;
     let number = |key: &str| duration.get(key).and_then(Value::as_f64).ok_or_else(|| missing(key));

@@ -34,7 +34,10 @@ pub fn read(file: &str, text: &str) -> Result<Timing, Refusal> {
     let answered = report.status_code_distribution.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
     let measure =
         Measure { samples: answered, mean: average * 1e3, deviation: None, p95: Some(p95 * 1e3), requests: true };
-    let bad = report.status_code_distribution.iter().filter(|(code, _)| !matches!(code.as_bytes().first(), Some(b'2' | b'3')));
+    let bad = report
+        .status_code_distribution
+        .iter()
+        .filter(|(code, _)| !matches!(code.as_bytes().first(), Some(b'2' | b'3')));
     let failures = bad.map(|(code, count)| format!("{count} requests were answered {code}"));
     let errors = report.error_distribution.iter().map(|(error, count)| format!("{count} requests failed: {error}"));
     Ok(Timing {
