@@ -56,6 +56,10 @@ pub fn main() -> ExitCode {
 }
 
 fn perform(verb: &Verb, global: &Global) -> Result<Exit, Trouble> {
+    let is_check = matches!(verb, Verb::Gate(gate::arguments::Gate::Check(_)));
+    if global.output.is_report() && !is_check {
+        return Err(output::not_here(global));
+    }
     let answer = match verb {
         Verb::Estimate(of) => calculate::estimate(of, global)?,
         Verb::Project(of) => calculate::project(of, global)?,

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use crate::shell::{Error, plain_cargo, step};
-use crate::{dist, tools};
+use crate::{dist, gate, tools};
 
 /// Builds what is shipped and runs what is named first in `arguments`, else
 /// everything.
@@ -37,7 +37,8 @@ pub(crate) fn sample() -> Result<(), Error> {
     mining("mining, a sample", None, &few)?;
     canary("canary, a sample", &["500".to_owned()])?;
     objectives("objectives, a sample", &["--objectives", "20", "--cycles", "2", "--alone"].map(str::to_owned))?;
-    core("core, a sample", &["--machines", "500", "--rounds", "2"].map(str::to_owned))?;
+    let evidence = gate::folder().join("latency.json").display().to_string();
+    core("core, a sample", &["--machines", "500", "--rounds", "2", "--evidence", &evidence].map(str::to_owned))?;
     let few = ["--sizes", "25", "--rounds", "1", "--watch", "3", "--alone", "--check"];
     tenants("tenants, a sample", &few.map(str::to_owned))
 }

@@ -21,7 +21,7 @@ const CORE_IMAGES: [(&str, &str); 2] =
 const BAD_FEATURES: &str = "calculation-core/bad-rounding,calculation-core/bad-latency,calculation-core/bad-errors";
 /// Images of them: what each is called, and the faults it shows.
 const BAD_CORES: [(&str, &str); 2] = [("rounding", "bad-rounding"), ("slow-and-failing", "bad-latency,bad-errors")];
-const TARGET: &str = "x86_64-unknown-linux-gnu";
+pub(crate) const TARGET: &str = "x86_64-unknown-linux-gnu";
 /// Namespace the plain YAML installs into.
 const NAMESPACE: &str = "hashinsight-system";
 

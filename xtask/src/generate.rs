@@ -32,7 +32,16 @@ fn files() -> Result<Vec<(PathBuf, String)>, Error> {
     }));
     all.push((root().join("docs/reference.md"), reference()?));
     all.push((root().join("calculation-core/openapi.json"), calculation_core::api::document()));
+    all.push((root().join("docs/gate-verdict.schema.json"), verdict_schema()));
     Ok(all)
+}
+
+/// What `hashinsight gate check -o json` prints, for those who read it.
+fn verdict_schema() -> String {
+    let mut schema = schemars::schema_for!(hashinsight_gates::verdict::Verdict).to_value();
+    schema["title"] = json!("A verdict of hashinsight gate check");
+    schema["$comment"] = json!(NOTICE);
+    format!("{schema:#}\n")
 }
 
 /// Writes every generated file.

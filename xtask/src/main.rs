@@ -8,6 +8,7 @@ mod contract;
 mod dist;
 mod fresh;
 mod fuzz;
+mod gate;
 mod generate;
 mod layers;
 mod recall;

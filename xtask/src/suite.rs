@@ -1,12 +1,13 @@
 //! The test command: lint, then every test with coverage, then one line that
 //! counts.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Write as _};
+use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use crate::shell::{Error, cargo, root, step};
-use crate::{bench, contract, dist, fuzz, generate, layers, recall, tools};
+use crate::{bench, contract, dist, fuzz, gate, generate, layers, recall, tools};
 
 /// Lines of the product that tests must reach, in percent.
 const COVERAGE_MINIMUM: &str = "85";
@@ -46,8 +47,10 @@ pub(crate) fn all() -> Result<(), Error> {
         command.args(arguments);
         Ok(command)
     };
+    gate::begin()?;
     step("forgetting old coverage", coverage(&["clean", "--workspace"])?)?;
-    let counts = counted("all tests", coverage(&["--workspace", "--locked", "--no-report", "--no-fail-fast"])?)?;
+    let tests = coverage(&["--workspace", "--locked", "--no-report", "--no-fail-fast"])?;
+    let counts = counted("all tests", tests, Some(&gate::folder().join("tests.txt")))?;
     let report = |leave_out: &str, more: &[&str]| -> Result<Command, Error> {
         let mut command = coverage(&["report", "--summary-only", "--ignore-filename-regex"])?;
         command.arg(format!("^{}/{leave_out}", root().display())).args(more);
@@ -67,9 +70,10 @@ pub(crate) fn all() -> Result<(), Error> {
     let fuzzed = fuzz::run(fuzz::SAMPLE);
     println!("\n== planted bugs, a sample");
     let recalled = recall::run(RECALL_SAMPLE, "");
+    let released = gate::run();
     println!("\nthe whole took {} s", begun.elapsed().as_secs());
     counts.tell()?;
-    measured.and(bad).and(replayed).and(kept).and(fuzzed).and(recalled).and(enough).and(exact)
+    measured.and(bad).and(replayed).and(kept).and(fuzzed).and(recalled).and(enough).and(exact).and(released)
 }
 
 /// The optimized program, as it is shipped, replays the records that the tests
@@ -85,7 +89,7 @@ fn replay() -> Result<(), Error> {
 /// Tests that need no cluster.
 pub(crate) fn fast() -> Result<(), Error> {
     let units = cargo(&["test", "--workspace", "--locked", "--lib", "--bins", "--test", "planner", "--test", "schema"]);
-    counted("tests without a cluster", units)?.tell()
+    counted("tests without a cluster", units, None)?.tell()
 }
 
 #[derive(Default)]
@@ -114,16 +118,20 @@ impl Counts {
     }
 }
 
-/// Runs tests with their output shown, and counts.
-fn counted(name: &str, mut command: Command) -> Result<Counts, Error> {
+/// Runs tests with their output shown and kept, and counts.
+fn counted(name: &str, mut command: Command, report: Option<&Path>) -> Result<Counts, Error> {
     println!("\n== {name}");
     let program = command.get_program().to_string_lossy().into_owned();
     let spawn = |source| Error::Spawn { program: program.clone(), source };
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(spawn)?;
     let mut counts = Counts::default();
+    let mut report = report.map(std::fs::File::create).transpose().map_err(spawn)?;
     for line in child.stdout.take().into_iter().flat_map(|out| BufReader::new(out).lines()).map_while(Result::ok) {
         counts.add(&line);
         println!("{line}");
+        if let Some(report) = &mut report {
+            writeln!(report, "{line}").map_err(spawn)?;
+        }
     }
     let status = child.wait().map_err(spawn)?;
     if !status.success() {

@@ -13,6 +13,7 @@ pub(crate) struct Tool {
 
 pub(crate) const COVERAGE: Tool = Tool { crate_name: "cargo-llvm-cov", version: "0.9.1" };
 pub(crate) const LOAD: Tool = Tool { crate_name: "oha", version: "1.16.0" };
+pub(crate) const CYCLONEDX: Tool = Tool { crate_name: "cargo-cyclonedx", version: "0.5.9" };
 pub(crate) const DENY: Tool = Tool { crate_name: "cargo-deny", version: "0.20.2" };
 
 impl Tool {

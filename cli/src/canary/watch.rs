@@ -13,7 +13,7 @@ use super::standing::{Standing, standing};
 use super::{core, namespace};
 use crate::arguments::{Format, Global};
 use crate::cluster::Cluster;
-use crate::output::{self, Answer, Block, to_stdout};
+use crate::output::{Answer, Block, to_stdout};
 use crate::trouble::{Exit, Trouble};
 
 /// How often it is looked.
@@ -50,9 +50,6 @@ pub fn follow(name: &str, global: &Global) -> Result<Exit, Trouble> {
 }
 
 async fn following(name: &str, global: &Global) -> Result<Exit, Trouble> {
-    if global.output.is_report() {
-        return Err(output::not_here(global));
-    }
     let cluster = Cluster::named(global).await?;
     let is_picture = std::io::stdout().is_terminal() && global.output == Format::Table;
     let (mut shown, mut height, mut unanswered) = (String::new(), 0, 0);

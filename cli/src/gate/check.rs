@@ -36,7 +36,7 @@ pub fn perform(asked: &Check, global: &Global) -> Result<Exit, Trouble> {
     };
     to_stdout(printed.as_bytes())?;
     if let (Some(key), Some(path)) = (&asked.sign_key, &asked.attestation)
-        && verdict.policy.sha256 != ""
+        && !verdict.policy.sha256.is_empty()
     {
         sign(&verdict, key, path)?;
     }
@@ -107,7 +107,7 @@ fn reports(asked: &Check) -> Result<Vec<(Form, std::path::PathBuf)>, Trouble> {
 
 /// The verdict, or the one problem that made it impossible.
 fn verdict(asked: &Check) -> Result<Verdict, Box<Finding>> {
-    let policy = files::policy(&asked.asked).map_err(Box::new)?;
+    let policy = files::policy(&asked.asked)?;
     let folder = files::folder(&asked.evidence).map_err(|trouble| {
         problem(
             "evidence",

@@ -1,8 +1,9 @@
 //! What checks ask, what is built in, and how waivers stand.
 
-use hashinsight_crds::text::text;
+use hashinsight_crds::text::{Text, text};
 use hashinsight_gates::checks::{CheckId, about};
-use hashinsight_gates::policy::{BUILT_IN, Standing};
+use hashinsight_gates::policy::{BUILT_IN, Standing, Waiver};
+use hashinsight_gates::words::Said;
 use serde_json::{Value, json};
 
 use super::arguments::Asked;
@@ -64,52 +65,51 @@ pub fn policy() -> Answer {
 }
 
 pub fn waivers(asked: &Asked, global: &Global) -> Result<Answer, Trouble> {
-    let policy = files::policy(asked).map_err(|finding| {
-        let what = text("the policy cannot be used", "策略无法使用");
-        Trouble::new(Exit::Error, what, finding.reason.en, finding.next.en)
-    })?;
-    let at = now(asked.at);
-    let standing: Vec<_> = policy.waivers.iter().map(|waiver| (waiver, waiver.standing(at))).collect();
-    let row = |(waiver, (standing, why)): &(
-        &hashinsight_gates::policy::Waiver,
-        (Standing, hashinsight_gates::words::Said),
-    )| {
+    let policy = files::policy(asked).map_err(|finding| files::unusable(*finding))?;
+    let (at, tongue) = (now(asked.at), tongue(global.language));
+    let standings: Vec<Stands<'_>> =
+        policy.waivers.iter().map(|waiver| (waiver, waiver.standing(at))).map(|(w, (s, why))| (w, s, why)).collect();
+    let row = |(waiver, standing, why): &Stands<'_>| {
         let mark = if *standing == Standing::Holds { "✓" } else { "✗" };
-        [
+        vec![
             format!("{mark} {standing:?}"),
-            format!("{}/{}", waiver.check.as_str(), waiver.finding),
+            name(waiver),
             waiver.owner.clone(),
             waiver.expires.to_string(),
-            why.to(tongue(global.language)).to_owned(),
+            why.to(tongue).to_owned(),
             waiver.reason.clone(),
         ]
-        .to_vec()
     };
-    let rows: Vec<Vec<String>> = standing.iter().map(row).collect();
-    let well = standing.iter().all(|(_, (standing, _))| *standing == Standing::Holds);
-    let headings = vec![
-        text("STANDING", "状态"),
-        text("FINDING", "结果"),
-        text("OWNER", "负责人"),
-        text("EXPIRES", "到期"),
-        text("WHY", "说明"),
-        text("REASON", "理由"),
-    ];
-    let item = |(waiver, (standing, why)): &(
-        &hashinsight_gates::policy::Waiver,
-        (Standing, hashinsight_gates::words::Said),
-    )| { json!({"waiver": waiver, "standing": standing, "why": why}) };
+    let rows: Vec<Vec<String>> = standings.iter().map(row).collect();
+    let well = standings.iter().all(|(_, standing, _)| *standing == Standing::Holds);
     let none = words("no waiver: nothing is let through", "没有豁免").to(global.language).to_owned();
     let blocks = if rows.is_empty() {
         vec![Block::Line(none)]
     } else {
-        vec![Block::Columns(Columns { headings, wide: 0, rows })]
+        vec![Block::Columns(Columns { headings: HEADINGS.to_vec(), wide: 0, rows })]
     };
+    let item = |(waiver, standing, why): &Stands<'_>| json!({"waiver": waiver, "standing": standing, "why": why});
     Ok(Answer {
         exit: if well { Exit::Ok } else { Exit::Refused },
-        data: json!({"schemaVersion": 1, "items": standing.iter().map(item).collect::<Vec<_>>()}),
-        names: policy.waivers.iter().map(|waiver| format!("{}/{}", waiver.check.as_str(), waiver.finding)).collect(),
+        data: json!({"schemaVersion": 1, "items": standings.iter().map(item).collect::<Vec<_>>()}),
+        names: policy.waivers.iter().map(name).collect(),
         csv: None,
         blocks,
     })
+}
+
+/// A waiver, how it stands, and why.
+type Stands<'a> = (&'a Waiver, Standing, Said);
+
+const HEADINGS: [Text; 6] = [
+    text("STANDING", "状态"),
+    text("FINDING", "结果"),
+    text("OWNER", "负责人"),
+    text("EXPIRES", "到期"),
+    text("WHY", "说明"),
+    text("REASON", "理由"),
+];
+
+fn name(waiver: &Waiver) -> String {
+    format!("{}/{}", waiver.check.as_str(), waiver.finding)
 }

@@ -88,7 +88,7 @@ fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) -> Result<(), Tro
 }
 
 /// The policy that is asked for, or why it cannot be followed.
-pub fn policy(asked: &Asked) -> Result<Policy, Finding> {
+pub fn policy(asked: &Asked) -> Result<Policy, Box<Finding>> {
     let policy = match &asked.policy {
         None => Policy::built_in().map_err(|unusable| of_policy("the policy that is built in", &unusable))?,
         Some(path) => {
@@ -105,19 +105,19 @@ pub fn policy(asked: &Asked) -> Result<Policy, Finding> {
     }
 }
 
-fn text_of(path: &Path) -> Result<String, Finding> {
+fn text_of(path: &Path) -> Result<String, Box<Finding>> {
     let unusable = |what: String| of_policy(&path.display().to_string(), &Unusable { line: None, what });
     let bytes = read(path, 1 << 20).map_err(|trouble| unusable(trouble.why))?;
     String::from_utf8(bytes).map_err(|_| unusable("not UTF-8".to_owned()))
 }
 
-fn of_policy(file: &str, unusable: &Unusable) -> Finding {
+fn of_policy(file: &str, unusable: &Unusable) -> Box<Finding> {
     let place = unusable.line.map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"));
     let next = said(
         "mend the policy; `hashinsight gate explain --policy-text` prints one that works",
         "修正策略；hashinsight gate explain --policy-text 可输出可用的示例",
     );
-    Finding {
+    Box::new(Finding {
         file: Some(file.to_owned()),
         line: unusable.line,
         ..Finding::new(
@@ -126,7 +126,13 @@ fn of_policy(file: &str, unusable: &Unusable) -> Finding {
             said(format!("{place}: {unusable}"), format!("{place}：策略无法使用：{unusable}")),
             next,
         )
-    }
+    })
+}
+
+/// The same where there is no verdict to put it into.
+pub fn unusable(finding: Finding) -> Trouble {
+    let what = text("the policy cannot be used", "策略无法使用");
+    Trouble::new(Exit::Error, what, finding.reason.en, finding.next.en)
 }
 
 /// The digest of an artifact, from its name or its file.

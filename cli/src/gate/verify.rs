@@ -1,6 +1,5 @@
 //! `gate verify`: a signed verdict held against what is about to be released.
 
-use hashinsight_crds::text::text;
 use hashinsight_gates::attestation::{Expected, PublicKey, Refused, verify};
 use serde_json::json;
 
@@ -23,17 +22,7 @@ pub fn answer(asked: &Verify, global: &Global) -> Result<Answer, Trouble> {
     };
     let keys = asked.key.iter().map(key).collect::<Result<Vec<_>, _>>()?;
     let artifact = files::artifact(&asked.artifact)?;
-    let policy = match &asked.policy {
-        None => None,
-        Some(_) => {
-            let of = Asked { policy: asked.policy.clone(), waivers: asked.waivers.clone(), at: asked.at };
-            let unusable = |finding: hashinsight_gates::verdict::Finding| {
-                let what = text("the policy cannot be used", "策略无法使用");
-                Trouble::new(Exit::Error, what, finding.reason.en, finding.next.en)
-            };
-            Some(files::policy(&of).map_err(unusable)?.digest)
-        }
-    };
+    let policy = asked.policy.is_some().then(|| policy(asked)).transpose()?;
     let evidence = asked.evidence.as_deref().map(files::digests).transpose()?;
     let envelope =
         String::from_utf8(read(&asked.envelope, LARGEST)?).map_err(|_| wrong(&asked.envelope, "not UTF-8", ""))?;
@@ -46,6 +35,12 @@ pub fn answer(asked: &Verify, global: &Global) -> Result<Answer, Trouble> {
         at: now(asked.at),
     };
     Ok(told(verify(&envelope, &expected), asked, global))
+}
+
+/// The digest of the policy that is named.
+fn policy(asked: &Verify) -> Result<String, Trouble> {
+    let of = Asked { policy: asked.policy.clone(), waivers: asked.waivers.clone(), at: asked.at };
+    files::policy(&of).map(|policy| policy.digest).map_err(|finding| files::unusable(*finding))
 }
 
 fn told(
