@@ -7,6 +7,7 @@ mod budget;
 mod charts;
 mod edge;
 mod fleet;
+mod gate;
 mod given;
 mod isolation;
 mod repair;
@@ -32,7 +33,7 @@ struct Scene {
 }
 
 /// What is shown, in order. Later work adds its own.
-const SCENES: [Scene; 7] = [
+const SCENES: [Scene; 8] = [
     Scene { title: "The operator and its plans, by Helm", play: charts::play, is_local: false },
     Scene {
         title: "Three customers on two plans, each with a namespace of its own",
@@ -52,6 +53,7 @@ const SCENES: [Scene; 7] = [
         play: rollout::play,
         is_local: true,
     },
+    Scene { title: "Four releases at the gate: one is allowed", play: gate::play, is_local: true },
 ];
 
 /// Plays all scenes at `place`; what they made is left for play.

@@ -53,6 +53,10 @@ const CAPSULE_FILES: [(&str, &str); 2] = [
     ("go.mod", include_str!("../components/capsule/go.mod")),
     ("go.sum", include_str!("../components/capsule/go.sum")),
 ];
+const CONFTEST_FILES: [(&str, &str); 2] = [
+    ("go.mod", include_str!("../components/conftest/go.mod")),
+    ("go.sum", include_str!("../components/conftest/go.sum")),
+];
 const SOURCES_FILES: [(&str, &str); 2] = [
     ("go.mod", include_str!("../components/sources/go.mod")),
     ("go.sum", include_str!("../components/sources/go.sum")),
@@ -277,6 +281,21 @@ pub fn fetch_capsule() -> Result<Capsule, Error> {
     };
     let built = module.built()?;
     Ok(Capsule { controller: built.join("bin/controller"), kinds: built.join("kinds") })
+}
+
+/// Makes conftest available, and returns its program.
+pub fn fetch_conftest() -> Result<PathBuf, Error> {
+    let package = "github.com/open-policy-agent/conftest";
+    let module = Module {
+        name: "conftest",
+        title: "conftest v0.71.1 (once; about three minutes on two cores)",
+        files: &CONFTEST_FILES,
+        link: "-s -w".to_owned(),
+        tags: "",
+        packages: vec![package.to_owned()],
+        taken: &[],
+    };
+    Ok(module.built()?.join("bin/conftest"))
 }
 
 /// Makes debootstrap available, and returns the folder it is unpacked in.

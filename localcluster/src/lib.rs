@@ -33,8 +33,8 @@ mod step;
 pub use api::Cluster;
 pub use cache::cache_root;
 pub use components::{
-    Capsule, Gitops, NodeParts, Programs, Prometheus, fetch, fetch_capsule, fetch_debootstrap, fetch_gateway_kinds,
-    fetch_gitops, fetch_helm, fetch_monitoring_kinds, fetch_node, fetch_prometheus,
+    Capsule, Gitops, NodeParts, Programs, Prometheus, fetch, fetch_capsule, fetch_conftest, fetch_debootstrap,
+    fetch_gateway_kinds, fetch_gitops, fetch_helm, fetch_monitoring_kinds, fetch_node, fetch_prometheus,
 };
 pub use error::Error;
 pub use image::Image;

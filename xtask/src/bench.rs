@@ -16,14 +16,16 @@ pub(crate) fn run(arguments: &[String]) -> Result<(), Error> {
         Some((what, rest)) if what == "core" => core_beside_peer(rest),
         Some((what, rest)) if what == "tenants" => tenants("tenants", rest),
         Some((what, rest)) if what == "canary" => canary("canary", rest),
+        Some((what, rest)) if what == "gate" => gate_beside_peer(rest),
         Some((what, rest)) if what == "objectives" => objectives("objectives", rest),
         Some((what, _)) => Err(Error::Check(format!(
-            "no benchmark is called {what}; there are canary, core, mining, objectives and tenants"
+            "no benchmark is called {what}; there are canary, core, gate, mining, objectives and tenants"
         ))),
         None => {
             mining_beside_peer(&[])?;
             core_beside_peer(&[])?;
             canary("canary", &[])?;
+            gate_beside_peer(&[])?;
             objectives("objectives", &[])?;
             tenants("tenants", &[])
         }
@@ -36,6 +38,7 @@ pub(crate) fn sample() -> Result<(), Error> {
     let few = ["--machines", "200", "--rows", "20000", "--rounds", "1"].map(str::to_owned);
     mining("mining, a sample", None, &few)?;
     canary("canary, a sample", &["500".to_owned()])?;
+    gate_bench("gate, a sample", None, &["--mebibytes", "4", "--tests", "5000", "--rounds", "1"].map(str::to_owned))?;
     objectives("objectives, a sample", &["--objectives", "20", "--cycles", "2", "--alone"].map(str::to_owned))?;
     let evidence = gate::folder().join("latency.json").display().to_string();
     core("core, a sample", &["--machines", "500", "--rounds", "2", "--evidence", &evidence].map(str::to_owned))?;
@@ -72,6 +75,19 @@ fn mining(name: &str, python: Option<PathBuf>, arguments: &[String]) -> Result<(
 fn canary(name: &str, arguments: &[String]) -> Result<(), Error> {
     let mut bench = bench("bench-canary");
     bench.args(arguments);
+    step(&format!("benchmark: {name}"), bench)
+}
+
+fn gate_beside_peer(arguments: &[String]) -> Result<(), Error> {
+    gate_bench("gate", Some(localcluster::fetch_conftest()?), arguments)
+}
+
+fn gate_bench(name: &str, conftest: Option<PathBuf>, arguments: &[String]) -> Result<(), Error> {
+    let mut bench = bench("bench-gate");
+    bench.arg("--program").arg(dist::shipped("hashinsight")).args(arguments);
+    if let Some(conftest) = conftest {
+        bench.arg("--conftest").arg(conftest);
+    }
     step(&format!("benchmark: {name}"), bench)
 }
 

@@ -42,7 +42,13 @@ pub fn plays_whole() {
         "  AnalysisHeld",
         "it held, then went through: ",
         "none was lost by the rollouts themselves",
-        "All 8 scenes played",
+        "Allow: 8 checks passed",
+        "vulnerabilities/CVE-2026-91007",
+        "! coverage/missing: no report of coverage",
+        "Defer until 2027-01-02T00:00:00Z",
+        "verdict.dsse.json holds: Allow by the policy shop",
+        "forged.dsse.json does not hold (Forged)",
+        "All 9 scenes played",
     ] {
         assert!(told.contains(line), "{line:?} is not in {told}");
     }

@@ -61,6 +61,24 @@ fn every_form_says_how_it_ended_and_what_is_left_out() {
 }
 
 #[test]
+fn the_json_is_as_the_published_schema_says() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/gate-verdict.schema.json");
+    let schema: Value = serde_json::from_str(&std::fs::read_to_string(path).unwrap()).unwrap();
+    let schema = jsonschema::validator_for(&schema).unwrap();
+    let refused = Verdict::refused(
+        crate::shop::DAY.parse().unwrap(),
+        Finding::new(Level::Error, "policy", said("none", "无"), said("name one", "指明")),
+    );
+    let frozen = Release::good().indexed().at("2026-12-25T00:00:00Z").verdict();
+    for verdict in [with(0), with(1), with(11), refused, frozen] {
+        let value: Value = serde_json::from_str(&render(&verdict, Form::Json, Tongue::En)).unwrap();
+        let wrong: Vec<String> = schema.iter_errors(&value).map(|error| error.to_string()).collect();
+        assert!(wrong.is_empty(), "{wrong:?}");
+        assert_eq!(serde_json::from_value::<Verdict>(value).unwrap(), verdict, "and can be read again");
+    }
+}
+
+#[test]
 fn github_shows_ten_of_a_level_so_nine_and_a_count_are_written() {
     for findings in SIZES {
         let text = render(&with(findings), Form::Github, Tongue::En);
