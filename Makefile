@@ -25,7 +25,7 @@ lint:       ## formatting, lints, layering, dependencies, generated files
 gen:        ## write every generated file
 	cargo xtask gen
 
-bench:      ## mining beside NumPy and pandas, the core beside FastAPI, a thousand objectives, tenants beside a raw writer and Capsule (about 45 minutes); BENCH=mining for one, BENCH='tenants --sizes 100' for another shape
+bench:      ## mining beside NumPy and pandas, the core beside FastAPI, the release gate beside conftest, a thousand objectives, tenants beside a raw writer and Capsule (about 45 minutes); BENCH=mining for one, BENCH='tenants --sizes 100' for another shape
 	cargo xtask bench $(BENCH)
 
 contract:   ## the calculation core against its own OpenAPI document, a thousand examples an operation

@@ -60,7 +60,7 @@ enum Chore {
     },
     /// Measure, each beside a peer or a limit in the same run
     Bench {
-        /// `mining`, `core` or `tenants` (all when none is named), and what they are told, such as --rounds 3
+        /// `mining`, `core`, `canary`, `gate`, `objectives` or `tenants` (all when none is named), and what they are told, such as --rounds 3
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
