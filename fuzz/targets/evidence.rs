@@ -16,7 +16,7 @@ libfuzzer_sys::fuzz_target!(|data: &[u8]| {
         match evidence::read(name, data) {
             Ok(evidence) => read.push(evidence),
             Err(refused) => {
-                assert!(!refused.refusal.what.is_empty() && !refused.refusal.next.is_empty());
+                assert!(!refused.refusal.what.is_empty() && refused.refusal.next.iter().all(|next| !next.is_empty()));
                 unread.push(refused);
             }
         }

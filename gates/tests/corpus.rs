@@ -71,7 +71,7 @@ fn every_file_comes_out_as_reviewed() {
             Ok(evidence) => format!("{}\t{}", evidence.format.as_str(), told(&evidence.facts)),
             Err(unread) => {
                 let line = unread.refusal.line.map_or_else(|| "-".to_owned(), |line| line.to_string());
-                format!("refused\tline {line}: {} → {}", unread.refusal, unread.refusal.next)
+                format!("refused\tline {line}: {} → {}", unread.refusal, unread.refusal.next[0])
             }
         };
         writeln!(text, "{name}\t{}", outcome.replace('\n', " ")).unwrap();

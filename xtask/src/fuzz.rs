@@ -8,18 +8,8 @@ use crate::shell::{Error, plain_cargo, root, step};
 
 /// Seconds each target runs in the test command.
 pub(crate) const SAMPLE: u32 = 4;
-const TARGETS: [&str; 10] = [
-    "numbers",
-    "cases",
-    "prices",
-    "profiles",
-    "names",
-    "import",
-    "records",
-    "objectives",
-    "evidence",
-    "policies",
-];
+const TARGETS: [&str; 10] =
+    ["numbers", "cases", "prices", "profiles", "names", "import", "records", "objectives", "evidence", "policies"];
 const TRIPLE: &str = "x86_64-unknown-linux-gnu";
 /// What makes a program tell libFuzzer where it went.
 const FLAGS: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

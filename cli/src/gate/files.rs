@@ -54,7 +54,11 @@ pub fn folder(root: &Path) -> Result<Folder, Trouble> {
 }
 
 fn unreadable(what: String) -> Refusal {
-    Refusal { line: None, what, next: "see that the file may be read, and is no larger than 64 MiB" }
+    Refusal {
+        line: None,
+        what,
+        next: ["see that the file may be read, and is no larger than 64 MiB", "确认文件可读，且不超过 64 MiB"],
+    }
 }
 
 fn bytes(path: &Path) -> Result<Vec<u8>, String> {
@@ -178,7 +182,7 @@ pub fn index(root: &Path, commit: &str, artifact_: Option<&str>) -> Result<Answe
     let artifact = artifact_.map(artifact).transpose()?;
     let folder = folder(root)?;
     if let Some(unread) = folder.unread.iter().find(|unread| unread.file != INDEX) {
-        return Err(wrong(&root.join(&unread.file), &unread.refusal, unread.refusal.next));
+        return Err(wrong(&root.join(&unread.file), &unread.refusal, unread.refusal.next[0]));
     }
     // Provenance names the index, and so is not in it.
     let listed = folder.evidence.iter().filter(|e| !matches!(e.facts, Facts::Index(_) | Facts::Provenance(_)));

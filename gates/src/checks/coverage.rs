@@ -52,7 +52,8 @@ fn of_area(area: &Area, seen: &Seen<'_>, measured: &mut Measured) -> (Said, Vec<
             "确认路径与报告一致，且其测试已运行",
         );
         let words = said(format!("{name}: none"), format!("{name}：无"));
-        return (words, vec![Finding::new(level, format!("area:{name}:missing"), reason, next)]);
+        let finding = Finding::new(level, format!("area:{name}:missing"), reason, next);
+        return (words, vec![finding.measured("0 files", "at least 1 file")]);
     }
     measured.covered_files.insert(name.clone(), files);
     let share = Percent::of(sum.covered, sum.total);

@@ -42,6 +42,7 @@ pub fn ask(rule: &FreezeRule, seen: &Seen<'_>) -> Answer {
                     "等待；或单独发布修复并注明 class: Fix",
                 ),
             )
+            .measured(seen.case.at, format!("not before {end}"))
         });
     }
     let on = findings.iter().filter(|finding| finding.level != Level::Note).count();

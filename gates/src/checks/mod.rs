@@ -135,7 +135,8 @@ impl Answer {
 
     /// There is nothing to answer with.
     fn missing(what: Said, next: Said) -> Self {
-        Self { summary: what.clone(), findings: vec![Finding::new(Level::Error, MISSING, what, next)] }
+        let finding = Finding::new(Level::Error, MISSING, what.clone(), next).measured("none", "at least one");
+        Self { summary: what, findings: vec![finding] }
     }
 }
 

@@ -32,12 +32,10 @@ pub fn ask(rule: &PerformanceRule, policy: &Policy, seen: &Seen<'_>, measured: &
             ..finding
         };
         for told in &timing.failures {
-            findings.push(of(Finding::new(
-                Level::Failure,
-                format!("failed:{told}"),
-                said(format!("while it was measured: {told}"), format!("测量期间：{told}")),
-                said("find why; what fails quickly seems fast", "查明原因：快速失败会显得很快"),
-            )));
+            let reason = said(format!("while it was measured: {told}"), format!("测量期间：{told}"));
+            let next = said("find why; what fails quickly seems fast", "查明原因：快速失败会显得很快");
+            let finding = Finding::new(Level::Failure, format!("failed:{told}"), reason, next);
+            findings.push(of(finding.measured(told, "no failure")));
         }
         for (name, measure) in &timing.measures {
             if measure.requests {

@@ -179,7 +179,7 @@ fn unread(unread: &Unread) -> Finding {
         ..error(
             "unreadable",
             said(format!("{place}: {what}"), format!("{place}：无法读取：{what}")),
-            said(*next, format!("处理：{next}")),
+            said(next[0], next[1]),
         )
     }
 }

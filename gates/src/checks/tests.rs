@@ -36,18 +36,22 @@ pub fn ask(rule: &TestsRule, seen: &Seen<'_>, measured: &mut Measured) -> Answer
                 format!("failed:{name}"),
                 said(format!("{name} failed"), format!("{name} 未通过")),
                 said("mend it, or the test", "修复代码或测试"),
-            ),
+            )
+            .measured("failed", "passed"),
         ));
     }
     let told = findings.len() as u64;
     if failed > told {
         let more = failed - told;
-        findings.push(Finding::new(
-            Level::Failure,
-            "failed",
-            said(format!("{more} more tests failed"), format!("另有 {more} 个测试未通过")),
-            said("see the report", "查看报告"),
-        ));
+        findings.push(
+            Finding::new(
+                Level::Failure,
+                "failed",
+                said(format!("{more} more tests failed"), format!("另有 {more} 个测试未通过")),
+                said("see the report", "查看报告"),
+            )
+            .measured(failed, 0),
+        );
     }
     let (limit, level) = (rule.flaky_at_most, if flaky > rule.flaky_at_most { Level::Failure } else { Level::Warning });
     for (file, name) in names(|t| &t.flaking) {

@@ -200,8 +200,10 @@ fn is_markdown(file: &str) -> bool {
 }
 
 fn unknown(what: &str) -> Refusal {
-    Refusal::new(format!("not a format of evidence: {what}"))
-        .next("keep only evidence in the folder; `hashinsight gate explain` lists what each check reads")
+    Refusal::new(format!("not a format of evidence: {what}")).next([
+        "keep only evidence in the folder; `hashinsight gate explain` lists what each check reads",
+        "文件夹中只保留证据；hashinsight gate explain 列出各检查读取的内容",
+    ])
 }
 
 fn of_json(text: &str, file: &str) -> Result<(Format, Outline), Refusal> {
@@ -220,7 +222,10 @@ fn of_json(text: &str, file: &str) -> Result<(Format, Outline), Refusal> {
     let is = |condition: bool, format: Format| condition.then_some(format);
     let ours = own::kind(&outline);
     if has("results") && has("config") && has("metadata") {
-        let next = "let k6 write --summary-export without --new-machine-readable-summary, which has no thresholds";
+        let next = [
+            "let k6 write --summary-export without --new-machine-readable-summary, which has no thresholds",
+            "让 k6 使用 --summary-export 且不加 --new-machine-readable-summary（后者没有阈值）",
+        ];
         return Err(Refusal::new("k6's machine-readable summary").next(next));
     }
     let format = ours

@@ -49,12 +49,15 @@ pub struct Refusal {
     pub line: Option<u64>,
     /// What is wrong.
     pub what: String,
-    /// What to do about it.
-    pub next: &'static str,
+    /// What to do about it, in English and Chinese.
+    pub next: [&'static str; 2],
 }
 
 /// What to do about a file that is cut off, changed or made by something else.
-const MAKE_AGAIN: &str = "make the file again with its tool, and upload it whole and unchanged";
+const MAKE_AGAIN: [&str; 2] = [
+    "make the file again with its tool, and upload it whole and unchanged",
+    "用原工具重新生成该文件，完整且不加改动地上传",
+];
 
 impl Refusal {
     pub(crate) fn new(what: impl Into<String>) -> Self {
@@ -65,7 +68,7 @@ impl Refusal {
         Self { line: Some(line), ..Self::new(what) }
     }
 
-    pub(crate) fn next(self, next: &'static str) -> Self {
+    pub(crate) fn next(self, next: [&'static str; 2]) -> Self {
         Self { next, ..self }
     }
 }
@@ -131,7 +134,10 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Evidence, Unread> {
     let refused = |refusal| Unread { file: file.to_owned(), digest: Some(digest.clone()), refusal };
     if bytes.len() > LARGEST {
         let told = format!("{} bytes; at most {LARGEST} are read", bytes.len());
-        return Err(refused(Refusal::new(told).next("split the report, or leave out what is not asked for")));
+        return Err(refused(
+            Refusal::new(told)
+                .next(["split the report, or leave out what is not asked for", "拆分报告，或去掉不需要的部分"]),
+        ));
     }
     let text = utf8(bytes).map_err(refused)?;
     let (format, outline) = Format::of(file, text).map_err(refused)?;
@@ -141,7 +147,7 @@ pub fn read(file: &str, bytes: &[u8]) -> Result<Evidence, Unread> {
 
 /// Text in UTF-8, without the mark some editors put before it.
 fn utf8(bytes: &[u8]) -> Result<&str, Refusal> {
-    let next = "write the file in UTF-8";
+    let next = ["write the file in UTF-8", "以 UTF-8 写文件"];
     if bytes.starts_with(&[0xFF, 0xFE]) || bytes.starts_with(&[0xFE, 0xFF]) {
         return Err(Refusal::new("UTF-16; evidence is read in UTF-8 only").next(next));
     }

@@ -40,7 +40,8 @@ impl ChangeClass {
             "security" | "安全" => Self::Security,
             other => {
                 let told = format!("the change class {other:?} is not known");
-                return Err(Refusal::new(told).next("write class: Feature, Fix or Security"));
+                return Err(Refusal::new(told)
+                    .next(["write class: Feature, Fix or Security", "写 class: Feature、Fix 或 Security"]));
             }
         })
     }
@@ -89,7 +90,7 @@ pub(super) fn read(text: &str) -> Result<Notes, Refusal> {
     let front: BTreeMap<String, String> = match front {
         None => BTreeMap::new(),
         Some(front) => serde_saphyr::from_str(front).map_err(|error| {
-            let next = "write one key: text a line between the two ---";
+            let next = ["write one key: text a line between the two ---", "在两个 --- 之间每行写一个“键: 文字”"];
             Refusal::new(format!("front matter: {error}")).next(next)
         })?,
     };
@@ -117,7 +118,8 @@ pub(super) fn read(text: &str) -> Result<Notes, Refusal> {
 
 fn once(parts: &mut BTreeMap<Part, String>, part: Part, words: &str) -> Result<(), Refusal> {
     if parts.insert(part, bounded(words.trim())).is_some() {
-        return Err(Refusal::new("a section twice").next("keep one section each of Change, Risk and Rollback"));
+        return Err(Refusal::new("a section twice")
+            .next(["keep one section each of Change, Risk and Rollback", "“变更”“风险”“回退”各保留一节"]));
     }
     Ok(())
 }

@@ -16,6 +16,9 @@ fn ends(release: &Release, decision: Decision, finding: &str) {
     assert_eq!(verdict.decision, decision, "{finding}: {standing:?}");
     assert!(standing.iter().any(|found| found == finding), "{finding} is not in {standing:?}");
     for (_, found) in verdict.findings().iter().filter(|(_, f)| f.level > Level::Warning) {
+        let has_figures = found.value.is_some() && found.threshold.is_some();
+        let of_check = verdict.checks.iter().any(|checked| checked.findings.contains(found));
+        assert!(has_figures || !of_check || found.level == Level::Error, "{found:?} tells no figures");
         assert!(!found.next.en.is_empty() && !found.next.zh.is_empty(), "{found:?} does not say what to do");
     }
 }

@@ -46,7 +46,8 @@ impl Coverage {
     /// Refuses what covers nothing at all.
     fn checked(self) -> Result<Self, Refusal> {
         if self.files.values().all(|lines| lines.total == 0) {
-            return Err(Refusal::new("no line of any source file").next("run the tests with coverage"));
+            return Err(Refusal::new("no line of any source file")
+                .next(["run the tests with coverage", "以覆盖率方式运行测试"]));
         }
         Ok(self)
     }

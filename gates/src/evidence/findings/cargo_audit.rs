@@ -73,11 +73,15 @@ struct Warned {
 pub fn read(text: &str) -> Result<Findings, Refusal> {
     let report: Report = json::typed(text)?;
     if report.database.advisory_count == 0 {
-        let next = "fetch the advisories first: cargo audit without --no-fetch, or with --db";
+        let next = [
+            "fetch the advisories first: cargo audit without --no-fetch, or with --db",
+            "先获取漏洞公告：cargo audit 不加 --no-fetch，或加 --db",
+        ];
         return Err(Refusal::new("its database has no advisory: nothing could be found").next(next));
     }
     if report.lockfile.dependency_count == 0 {
-        return Err(Refusal::new("no dependency was looked at").next("run it where Cargo.lock is"));
+        return Err(Refusal::new("no dependency was looked at")
+            .next(["run it where Cargo.lock is", "在 Cargo.lock 所在处运行"]));
     }
     if report.vulnerabilities.count != report.vulnerabilities.list.len() as u64 {
         return Err(Refusal::new("the count of vulnerabilities is not that of its list"));

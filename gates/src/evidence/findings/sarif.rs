@@ -124,7 +124,7 @@ pub fn read(text: &str) -> Result<Findings, Refusal> {
     if log.version != "2.1.0" {
         return Err(Refusal::new(format!("SARIF {}; 2.1.0 is read", log.version)));
     }
-    let first = log.runs.first().ok_or_else(|| Refusal::new("no run in it").next("run the analysis"))?;
+    let first = log.runs.first().ok_or_else(|| Refusal::new("no run in it").next(["run the analysis", "运行分析"]))?;
     let name = first.tool.driver.name.to_lowercase();
     let scan =
         if SCANNERS.iter().any(|scanner| name.starts_with(scanner)) { Scan::Vulnerabilities } else { Scan::Analysis };

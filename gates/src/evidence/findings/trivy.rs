@@ -50,7 +50,10 @@ pub fn read(text: &str) -> Result<Findings, Refusal> {
     }
     if report.results.is_empty() {
         let what = report.artifact_type.as_deref().unwrap_or("nothing");
-        let next = "see that Trivy finds what to scan (lock files, an image), and run it with --scanners vuln";
+        let next = [
+            "see that Trivy finds what to scan (lock files, an image), and run it with --scanners vuln",
+            "确认 Trivy 找到扫描对象（锁文件、镜像），并加上 --scanners vuln",
+        ];
         return Err(Refusal::new(format!("no result: {what} was looked at, and nothing found to scan")).next(next));
     }
     let mut findings = Findings::new("Trivy", Scan::Vulnerabilities);

@@ -66,7 +66,8 @@ pub fn read(text: &str) -> Result<Bill, Refusal> {
         bill.names.extend(inner.names);
     }
     if bill.components == 0 {
-        return Err(Refusal::new("no component in it").next("make the bill where the dependencies are known"));
+        return Err(Refusal::new("no component in it")
+            .next(["make the bill where the dependencies are known", "在依赖齐全处生成清单"]));
     }
     Ok(bill)
 }

@@ -47,7 +47,10 @@ struct Package {
 pub fn npm(text: &str) -> Result<Lock, Refusal> {
     let file: PackageLock = json::typed(text)?;
     if file.lockfile_version < 2 {
-        let next = "npm install --package-lock-only --lockfile-version 3";
+        let next = [
+            "npm install --package-lock-only --lockfile-version 3",
+            "npm install --package-lock-only --lockfile-version 3",
+        ];
         return Err(Refusal::new("a lock file of version 1; 2 and 3 are read").next(next));
     }
     let mut lock = Lock::default();

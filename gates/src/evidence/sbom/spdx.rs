@@ -59,7 +59,7 @@ struct Relationship {
 
 pub fn read(text: &str, outline: &Outline) -> Result<Bill, Refusal> {
     if !outline.has("spdxVersion") {
-        let next = "write SPDX 2.3 in JSON, or CycloneDX";
+        let next = ["write SPDX 2.3 in JSON, or CycloneDX", "改写为 SPDX 2.3 JSON 或 CycloneDX"];
         return Err(Refusal::new("SPDX 3 as JSON-LD is not read").next(next));
     }
     let document: Document = json::typed(text)?;

@@ -76,7 +76,9 @@ impl Tally {
     pub fn done(self) -> Result<Tests, Refusal> {
         let count = |outcome| self.cases.values().filter(|found| **found == outcome).count() as u64;
         if self.cases.is_empty() {
-            return Err(Refusal::new("no test in it").next("run the tests, and keep their report"));
+            return Err(
+                Refusal::new("no test in it").next(["run the tests, and keep their report", "运行测试并保留报告"])
+            );
         }
         Ok(Tests {
             passed: count(Outcome::Passed),

@@ -37,7 +37,7 @@ pub fn read(file: &str, text: &str) -> Result<Tests, Refusal> {
     let report: Report = json::typed(text)?;
     let Cases { generated, with_failures, errored } = report.test_cases;
     if !report.complete {
-        return Err(Refusal::new("the run was not completed").next("let it run to its end"));
+        return Err(Refusal::new("the run was not completed").next(["let it run to its end", "让它运行到结束"]));
     }
     let bad = with_failures.saturating_add(errored);
     if bad > generated || generated > MOST {

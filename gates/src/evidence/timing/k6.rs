@@ -24,7 +24,10 @@ pub fn read(text: &str) -> Result<Timing, Refusal> {
         Some(inner.map_or_else(|| found.clone(), |inner| inner.clone().into_iter().collect()))
     };
     let missing = |what: &str| {
-        Refusal::new(format!("k6: {what} is missing")).next("keep http_req_duration and http_reqs in the summary")
+        Refusal::new(format!("k6: {what} is missing")).next([
+            "keep http_req_duration and http_reqs in the summary",
+            "在汇总中保留 http_req_duration 和 http_reqs",
+        ])
     };
     let duration = values(DURATION).ok_or_else(|| missing(DURATION))?;
     let count = values("http_reqs").and_then(|reqs| reqs.get("count")?.as_u64()).ok_or_else(|| missing("http_reqs"))?;

@@ -29,7 +29,8 @@ struct Percentiles {
 pub fn read(file: &str, text: &str) -> Result<Timing, Refusal> {
     let report: Report = json::typed(text)?;
     let (Some(average), Some(p95)) = (report.summary.average, report.latency_percentiles.p95) else {
-        return Err(Refusal::new("no request was answered").next("see that the service runs, and measure again"));
+        return Err(Refusal::new("no request was answered")
+            .next(["see that the service runs, and measure again", "确认服务正在运行，然后重新测量"]));
     };
     let answered = report.status_code_distribution.values().fold(0_u64, |sum, count| sum.saturating_add(*count));
     let measure =
