@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::checks::CheckId;
-use crate::evidence::{ChangeClass, Measure};
+use crate::evidence::{ChangeClass, Evidence, Measure};
 use crate::policy::{Standing, Waiver};
 use crate::words::{Said, said};
 
@@ -175,6 +175,12 @@ impl Finding {
     #[must_use]
     pub fn measured(self, value: impl ToString, threshold: impl ToString) -> Self {
         Self { value: Some(value.to_string()), threshold: Some(threshold.to_string()), ..self }
+    }
+
+    /// With the file it rests on.
+    #[must_use]
+    pub(crate) fn of(self, evidence: &Evidence) -> Self {
+        Self { file: Some(evidence.file.clone()), digest: Some(evidence.digest.clone()), ..self }
     }
 
     /// Whether it still does something.

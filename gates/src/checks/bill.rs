@@ -22,7 +22,7 @@ pub fn ask(rule: &SbomRule, seen: &Seen<'_>, measured: &mut Measured) -> Answer 
     measured.components = Some(bill.components);
     let mut findings = Vec::new();
     let mut tell = |finding: Finding| {
-        findings.push(Finding { file: Some(evidence.file.clone()), digest: Some(evidence.digest.clone()), ..finding });
+        findings.push(finding.of(evidence));
     };
     of_artifact(seen, bill).into_iter().for_each(&mut tell);
     if bill.components < rule.minimum_components {

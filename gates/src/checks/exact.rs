@@ -27,11 +27,7 @@ fn ask(rule: &Exact, found: Option<(&Evidence, &Exactness)>, what: &str, zh: &st
             said(command, command),
         );
     };
-    let of = |finding: Finding| Finding {
-        file: Some(evidence.file.clone()),
-        digest: Some(evidence.digest.clone()),
-        ..finding
-    };
+    let of = |finding: Finding| finding.of(evidence);
     let mut findings = Vec::new();
     if exactness.total < rule.minimum {
         let reason =

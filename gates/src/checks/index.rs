@@ -21,11 +21,7 @@ pub fn problems(policy: &Policy, seen: &Seen<'_>) -> Vec<Finding> {
     };
     let told = [release(index, seen), age(policy, index, seen), files(index, seen), builder(evidence, seen)].concat();
     let again = said("gather the evidence of this very build, and index it again", "收集本次构建的证据并重新生成索引");
-    let of = |(id, reason): (&str, Said)| Finding {
-        file: Some(evidence.file.clone()),
-        digest: Some(evidence.digest.clone()),
-        ..error(id, reason, again.clone())
-    };
+    let of = |(id, reason): (&str, Said)| error(id, reason, again.clone()).of(evidence);
     told.into_iter().map(of).collect()
 }
 

@@ -21,16 +21,15 @@ pub fn ask(id: CheckId, seen: &Seen<'_>) -> Answer {
         for item in status.items.iter().filter(of).take(TOLD) {
             let level = if item.health == "Ready" { Level::Note } else { Level::Warning };
             let told = format!("{}/{}: {} ({})", item.kind, item.name, item.health, item.reason);
-            findings.push(Finding {
-                file: Some(evidence.file.clone()),
-                digest: Some(evidence.digest.clone()),
-                ..Finding::new(
+            findings.push(
+                Finding::new(
                     level,
                     format!("{}:{}", item.kind, item.name),
                     said(&told, &told),
                     said("the cluster decides when the release arrives", "发布到达时由集群判断"),
                 )
-            });
+                .of(evidence),
+            );
         }
     }
     Answer::new(said("only the cluster can tell", "只有集群才能判断"), findings)

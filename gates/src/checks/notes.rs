@@ -28,17 +28,16 @@ pub fn ask(rule: &NotesRule, seen: &Seen<'_>) -> Answer {
         let length: u64 = words.chars().map(|c| if c.is_ascii() { 1 } else { 3 }).sum();
         let is_empty = NOTHING.contains(&words.to_lowercase().trim_end_matches(['.', '。']));
         if is_empty || length < rule.minimum_characters {
-            findings.push(Finding {
-                file: Some(evidence.file.clone()),
-                digest: Some(evidence.digest.clone()),
-                ..Finding::new(
+            findings.push(
+                Finding::new(
                     Level::Failure,
                     id.to_lowercase(),
                     said(format!("the section {id} says nothing"), format!("“{zh}”一节没有内容")),
                     said(format!("write one sentence at least under {id}"), format!("在“{zh}”下至少写一句话")),
                 )
                 .measured(length, format!("at least {} characters", rule.minimum_characters))
-            });
+                .of(evidence),
+            );
         }
     }
     Answer::new(said(evidence.file.clone(), evidence.file.clone()), findings)

@@ -26,11 +26,7 @@ pub fn ask(rule: &PerformanceRule, policy: &Policy, seen: &Seen<'_>, measured: &
     let mut findings = Vec::new();
     let (mut requests, mut slowest) = (0_u64, 0.0_f64);
     for (evidence, timing) in &files {
-        let of = |finding: Finding| Finding {
-            file: Some(evidence.file.clone()),
-            digest: Some(evidence.digest.clone()),
-            ..finding
-        };
+        let of = |finding: Finding| finding.of(evidence);
         for told in &timing.failures {
             let reason = said(format!("while it was measured: {told}"), format!("测量期间：{told}"));
             let next = said("find why; what fails quickly seems fast", "查明原因：快速失败会显得很快");

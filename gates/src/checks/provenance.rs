@@ -22,7 +22,7 @@ pub fn ask(rule: &ProvenanceRule, seen: &Seen<'_>) -> Answer {
     let mut tell = |level, id: &str, reason: Said, value: String, threshold: String| {
         let next = said("release what the trusted builder built", "发布由可信构建器构建的制品");
         let finding = Finding::new(level, id, reason, next).measured(value, threshold);
-        findings.push(Finding { file: Some(evidence.file.clone()), digest: Some(evidence.digest.clone()), ..finding });
+        findings.push(finding.of(evidence));
     };
     if !rule.builders.contains(&provenance.builder) {
         let reason = said("another builder than those that are trusted", "构建器不在可信列表中");

@@ -1,7 +1,6 @@
 //! Tests: all pass, there are enough, and not fewer than before without a word.
 
 use super::{Answer, Seen};
-use crate::evidence::Evidence;
 use crate::policy::TestsRule;
 use crate::verdict::{Finding, Level, Measured};
 use crate::words::said;
@@ -29,16 +28,16 @@ pub fn ask(rule: &TestsRule, seen: &Seen<'_>, measured: &mut Measured) -> Answer
         files.iter().flat_map(move |(file, tests)| pick(tests).iter().map(move |name| (*file, name))).take(TOLD)
     };
     for (file, name) in names(|t| &t.failing) {
-        findings.push(of(
-            file,
+        findings.push(
             Finding::new(
                 Level::Failure,
                 format!("failed:{name}"),
                 said(format!("{name} failed"), format!("{name} 未通过")),
                 said("mend it, or the test", "修复代码或测试"),
             )
-            .measured("failed", "passed"),
-        ));
+            .measured("failed", "passed")
+            .of(file),
+        );
     }
     let told = findings.len() as u64;
     if failed > told {
@@ -55,16 +54,16 @@ pub fn ask(rule: &TestsRule, seen: &Seen<'_>, measured: &mut Measured) -> Answer
     }
     let (limit, level) = (rule.flaky_at_most, if flaky > rule.flaky_at_most { Level::Failure } else { Level::Warning });
     for (file, name) in names(|t| &t.flaking) {
-        findings.push(of(
-            file,
+        findings.push(
             Finding::new(
                 level,
                 format!("flaky:{name}"),
                 said(format!("{name} passed only when it was run again"), format!("{name} 重跑后才通过")),
                 said("find what it depends on", "找出其依赖的不稳定因素"),
             )
-            .measured(flaky, format!("at most {limit}")),
-        ));
+            .measured(flaky, format!("at most {limit}"))
+            .of(file),
+        );
     }
     findings.extend(numbers(rule, seen, ran, skipped));
     Answer::new(
@@ -74,10 +73,6 @@ pub fn ask(rule: &TestsRule, seen: &Seen<'_>, measured: &mut Measured) -> Answer
         ),
         findings,
     )
-}
-
-fn of(file: &Evidence, finding: Finding) -> Finding {
-    Finding { file: Some(file.file.clone()), digest: Some(file.digest.clone()), ..finding }
 }
 
 fn numbers(rule: &TestsRule, seen: &Seen<'_>, ran: u64, skipped: u64) -> Vec<Finding> {

@@ -24,10 +24,8 @@ pub fn known(rule: &VulnerabilitiesRule, seen: &Seen<'_>) -> Answer {
     for (evidence, report) in &reports {
         let other = report.artifacts.iter().find(|digest| seen.case.artifact.is_some_and(|asked| asked != **digest));
         if let (Some(other), false) = (other, report.artifacts.iter().any(|d| Some(d.as_str()) == seen.case.artifact)) {
-            answer.findings.push(Finding {
-                file: Some(evidence.file.clone()),
-                digest: Some(evidence.digest.clone()),
-                ..Finding::new(
+            answer.findings.push(
+                Finding::new(
                     Level::Error,
                     format!("another-artifact:{}", report.tool),
                     said(
@@ -36,7 +34,8 @@ pub fn known(rule: &VulnerabilitiesRule, seen: &Seen<'_>) -> Answer {
                     ),
                     said("scan the artifact of this build", "扫描本次构建的制品"),
                 )
-            });
+                .of(evidence),
+            );
         }
     }
     answer
@@ -119,9 +118,5 @@ fn told(severity: Severity, level: Level, evidence: &Evidence, weakness: &Weakne
         format!("{id} ({}{guess}) in {subject}: {title}", severity.as_str()),
         format!("{subject} 存在 {id}（{}）：{title}", severity.as_str()),
     );
-    Finding {
-        file: Some(evidence.file.clone()),
-        digest: Some(evidence.digest.clone()),
-        ..Finding::new(level, id, reason, next)
-    }
+    Finding::new(level, id, reason, next).of(evidence)
 }

@@ -22,7 +22,7 @@ fn steered(server: &FakeServer, releases: &Value) {
     server.must(Verb::Merge, &format!("{OBJECTIVES}/availability/status"), &slow);
 }
 
-pub const SCENARIOS: [Scenario; 16] = [
+pub const SCENARIOS: [Scenario; 17] = [
     Scenario {
         name: "first version",
         given,
@@ -226,6 +226,34 @@ pub const SCENARIOS: [Scenario; 16] = [
                 return Err(format!("{since:?}"));
             }
             serves(server, "two", "True", "CoreServing")
+        },
+    },
+    Scenario {
+        name: "in a crash loop while it is watched",
+        given,
+        acts: &[
+            |server| {
+                create(server);
+                change(server, &json!({"rollout": {"watchSeconds": 3600}}));
+            },
+            |server| release(server, "two"),
+            |server| {
+                let revision = core(server)["status"]["canary"]["revision"].clone();
+                let status = json!({"status": {"containerStatuses": [{"name": "core", "restartCount": 3}]}});
+                for (key, pod) in server.objects().iter().filter(|(key, _)| key.starts_with("pods ")) {
+                    let name = key.rsplit('/').next().unwrap();
+                    if pod["metadata"]["labels"]["hashinsight.net/revision"] == revision {
+                        server.must(Verb::Merge, &format!("v1/hashinsight-system:pods/{name}/status"), &status);
+                    }
+                }
+            },
+        ],
+        holds: |server| {
+            let held = &core(server)["status"]["quarantined"][0];
+            if held["reason"] != "CanaryUnavailable" {
+                return Err(format!("{held}"));
+            }
+            serves(server, "one", "False", "RolledBack")
         },
     },
 ];
