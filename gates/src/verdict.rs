@@ -88,6 +88,18 @@ impl Outcome {
         }
     }
 
+    /// As people read it.
+    pub fn told(self) -> Said {
+        let zh = match self {
+            Self::Passed => "通过",
+            Self::NotEvaluatedHere => "此处不判断",
+            Self::Deferred => "暂缓",
+            Self::Failed => "未通过",
+            Self::Error => "错误",
+        };
+        said(self.as_str(), zh)
+    }
+
     /// A mark beside the word, so that colour alone says nothing.
     pub const fn mark(self) -> &'static str {
         match self {

@@ -72,7 +72,7 @@ pub fn waivers(asked: &Asked, global: &Global) -> Result<Answer, Trouble> {
     let row = |(waiver, standing, why): &Stands<'_>| {
         let mark = if *standing == Standing::Holds { "✓" } else { "✗" };
         vec![
-            format!("{mark} {standing:?}"),
+            format!("{mark} {}", standing.told().to(tongue)),
             name(waiver),
             waiver.owner.clone(),
             waiver.expires.to_string(),

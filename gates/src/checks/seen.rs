@@ -1,15 +1,16 @@
 //! The evidence of one release, together: whose it is, whether it belongs
 //! together, and what is claimed twice.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::CheckId;
 use crate::evidence::{
     Bill, ChangeClass, Coverage, Evidence, Exactness, Facts, Findings, Index, Lock, Notes, Provenance, Refusal, Status,
     Tests, Timing, Unread,
 };
-use crate::policy::{Need, Policy};
+use crate::policy::{Need, Policy, Standing};
 use crate::verdict::{Finding, Level, Measured};
 use crate::words::{Said, said};
 
@@ -38,6 +39,8 @@ pub struct Seen<'a> {
     pub problems: Vec<Finding>,
     pub commit: Option<String>,
     pub class: Option<ChangeClass>,
+    /// What waivers that hold let through.
+    pub waived: BTreeSet<(CheckId, String)>,
 }
 
 macro_rules! facts {
@@ -66,7 +69,8 @@ impl<'a> Seen<'a> {
     facts!(indexes, Index, Index);
 
     pub fn of(policy: &Policy, case: &Case<'a>) -> Self {
-        let mut seen = Self { case: *case, problems: Vec::new(), commit: None, class: None };
+        let mut seen =
+            Self { case: *case, problems: Vec::new(), commit: None, class: None, waived: waived(policy, case.at) };
         let mut problems: Vec<Finding> = case.unread.iter().map(unread).collect();
         if case.evidence.is_empty() && case.unread.is_empty() {
             problems.push(error(
@@ -158,6 +162,11 @@ impl<'a> Seen<'a> {
             _ => Vec::new(),
         }
     }
+}
+
+fn waived(policy: &Policy, at: Timestamp) -> BTreeSet<(CheckId, String)> {
+    let holding = policy.waivers.iter().filter(|waiver| waiver.standing(at).0 == Standing::Holds);
+    holding.map(|waiver| (waiver.check, waiver.finding.trim().to_owned())).collect()
 }
 
 /// The names of the files that say something.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Answer, Seen};
+use super::{Answer, CheckId, Seen};
 use crate::evidence::findings::Scan;
 use crate::evidence::{Evidence, Findings, Severity, Weakness};
 use crate::policy::{Analysis, AtMost, VulnerabilitiesRule};
@@ -20,7 +20,7 @@ pub fn known(rule: &VulnerabilitiesRule, seen: &Seen<'_>) -> Answer {
             ),
         );
     }
-    let mut answer = judged(&reports, &rule.at_most, rule.unknown_as.0);
+    let mut answer = judged(CheckId::Vulnerabilities, seen, &reports, &rule.at_most, rule.unknown_as.0);
     for (evidence, report) in &reports {
         let other = report.artifacts.iter().find(|digest| seen.case.artifact.is_some_and(|asked| asked != **digest));
         if let (Some(other), false) = (other, report.artifacts.iter().any(|d| Some(d.as_str()) == seen.case.artifact)) {
@@ -47,7 +47,7 @@ pub fn analysis(rule: &Analysis, seen: &Seen<'_>) -> Answer {
     if reports.is_empty() {
         return Answer::missing(said("no report of an analysis", "没有分析报告"), next);
     }
-    let mut answer = judged(&reports, &rule.at_most, Severity::High);
+    let mut answer = judged(CheckId::Analysis, seen, &reports, &rule.at_most, Severity::High);
     for tool in &rule.tools {
         let named = |report: &Findings| report.tool.to_lowercase().starts_with(&tool.to_lowercase());
         if !reports.iter().any(|(_, report)| named(report)) {
@@ -64,7 +64,7 @@ fn of_scan<'a>(seen: &Seen<'a>, scan: Scan) -> Vec<Report<'a>> {
     seen.findings().into_iter().filter(|(_, report)| report.scan == scan).collect()
 }
 
-fn judged(reports: &[Report<'_>], at_most: &AtMost, unknown: Severity) -> Answer {
+fn judged(check: CheckId, seen: &Seen<'_>, reports: &[Report<'_>], at_most: &AtMost, unknown: Severity) -> Answer {
     // Two scanners that see the same weakness of the same thing see it once.
     let mut found: BTreeMap<(&str, &str), (Severity, &Evidence, &Weakness)> = BTreeMap::new();
     for (evidence, report) in reports {
@@ -77,14 +77,18 @@ fn judged(reports: &[Report<'_>], at_most: &AtMost, unknown: Severity) -> Answer
         }
     }
     let count = |severity| found.values().filter(|(found, ..)| *found == severity).count() as u64;
+    // What is waived does not count towards what there may be.
+    let is_waived = |weakness: &Weakness| seen.waived.contains(&(check, weakness.id.clone()));
+    let standing = |severity| {
+        found.values().filter(|(found, _, weakness)| *found == severity && !is_waived(weakness)).count() as u64
+    };
     let mut findings = Vec::new();
     for (severity, evidence, weakness) in found.values() {
         let Some(limit) = at_most.of(*severity) else { continue };
-        let level = if count(*severity) > limit { Level::Failure } else { Level::Warning };
-        findings.push(
-            told(*severity, level, evidence, weakness)
-                .measured(format!("{} {}", count(*severity), severity.as_str()), format!("at most {limit}")),
-        );
+        let too_many = standing(*severity) > limit || is_waived(weakness);
+        let level = if too_many { Level::Failure } else { Level::Warning };
+        let value = format!("{} {}", standing(*severity), severity.as_str());
+        findings.push(told(*severity, level, evidence, weakness).measured(value, format!("at most {limit}")));
     }
     let counts = [Severity::Critical, Severity::High, Severity::Medium, Severity::Low].map(|s| (s, count(s)));
     let suppressed: u64 = reports.iter().map(|(_, report)| report.suppressed).sum();
@@ -106,7 +110,7 @@ fn judged(reports: &[Report<'_>], at_most: &AtMost, unknown: Severity) -> Answer
 
 fn told(severity: Severity, level: Level, evidence: &Evidence, weakness: &Weakness) -> Finding {
     let Weakness { id, subject, title, .. } = weakness;
-    let guess = if weakness.severity.is_none() { " (severity not told)" } else { "" };
+    let guess = if weakness.severity.is_none() { ", severity not told" } else { "" };
     let next: Said = match &weakness.mended_in {
         Some(version) => said(format!("use {version}"), format!("升级到 {version}")),
         None => said(

@@ -53,6 +53,17 @@ pub enum Standing {
     Vague,
 }
 
+impl Standing {
+    /// As people read it.
+    pub fn told(self) -> Said {
+        match self {
+            Self::Holds => said("Holds", "有效"),
+            Self::Expired => said("Expired", "已到期"),
+            Self::Vague => said("Vague", "不充分"),
+        }
+    }
+}
+
 impl Waiver {
     /// How it stands at a time, and why.
     pub fn standing(&self, at: Timestamp) -> (Standing, Said) {

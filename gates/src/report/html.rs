@@ -15,7 +15,9 @@ const STYLE: &str = "\
 @media(prefers-color-scheme:dark){:root{--bad:#ffb4ab;--good:#8bd8a4}}\
 body{font:16px/1.5 system-ui,sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem}\
 table{border-collapse:collapse;width:100%}td,th{text-align:left;vertical-align:top;padding:.4rem .6rem .4rem 0;\
-border-bottom:1px solid var(--line)}td{overflow-wrap:anywhere}.bad{color:var(--bad)}.good{color:var(--good)}\
+border-bottom:1px solid var(--line)}td{overflow-wrap:break-word}\
+@media(max-width:40rem){tr{display:block;border-bottom:1px solid var(--line);padding:.3rem 0}\
+td,th{display:block;border:0;padding:.1rem 0}}.bad{color:var(--bad)}.good{color:var(--good)}\
 h1{font-size:1.4rem}h2{font-size:1.1rem;margin-top:2rem}small{opacity:.8}code{overflow-wrap:anywhere}";
 
 pub fn render(verdict: &Verdict, tongue: Tongue) -> String {
@@ -51,7 +53,7 @@ pub fn render(verdict: &Verdict, tongue: Tongue) -> String {
             name(*check),
             escaped(&finding.id),
             escaped(&line(finding, tongue)),
-            escaped(finding.next.to(tongue))
+            if finding.stands() { escaped(finding.next.to(tongue)) } else { String::new() }
         );
     }
     if !findings.is_empty() {

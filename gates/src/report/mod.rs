@@ -116,7 +116,7 @@ fn more(count: usize, tongue: Tongue) -> String {
 fn rows(verdict: &Verdict, tongue: Tongue) -> Vec<[String; 3]> {
     let outcome = |checked: &Checked| {
         let weight = checked.weight.map(|weight| format!(" ({weight})")).unwrap_or_default();
-        format!("{}{weight}", checked.outcome.as_str())
+        format!("{}{weight}", checked.outcome.told().to(tongue))
     };
     let row = |checked: &Checked| {
         [
@@ -157,10 +157,11 @@ fn waivers(verdict: &Verdict, tongue: Tongue) -> Vec<String> {
         };
         let w = &waived.waiver;
         format!(
-            "{:?}: {}/{} by {}, {}{unused}: {}",
-            waived.standing,
+            "{}: {}/{} {} {}, {}{unused}: {}",
+            waived.standing.told().to(tongue),
             w.check.as_str(),
             w.finding,
+            if tongue == Tongue::En { "by" } else { "—" },
             w.owner,
             waived.why.to(tongue),
             w.reason

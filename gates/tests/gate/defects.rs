@@ -126,12 +126,15 @@ fn known_weaknesses_and_what_excuses_them() {
         "vulnerabilities/CVE-2026-91003",
     );
     ends(&found.clone().policy("ada@acme.example", "' '"), Decision::Deny, "vulnerabilities/CVE-2026-91003");
-    let unknown = found.replaced("audit.json", "\"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H\"", "null").replaced(
-        "audit.json",
-        "91003",
-        "91004",
-    );
+    let unknown = found
+        .clone()
+        .replaced("audit.json", "\"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H\"", "null")
+        .replaced("audit.json", "91003", "91004");
     ends(&unknown, Decision::Deny, "vulnerabilities/CVE-2026-91004");
+    // One more is one too many where one may be; the waived one is not counted.
+    let more = found.clone().replaced("audit.json", "\"list\": [{", "\"list\": [{\"advisory\": {\"id\": \"CVE-2026-91005\", \"title\": \"t\", \"aliases\": [], \"cvss\": \"CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H\"}, \"package\": {\"name\": \"http\", \"version\": \"1.4.2\"}}, {").replaced("audit.json", "\"count\": 1", "\"count\": 2");
+    ends(&more, Decision::Deny, "vulnerabilities/CVE-2026-91005");
+    assert_eq!(more.policy("critical: 0", "critical: 1").verdict().decision, Decision::Allow);
     ends(&good().without("audit.json"), Decision::Error, "vulnerabilities/missing");
     ends(&good().replaced("audit.json", "812", "0"), Decision::Error, "evidence/unreadable");
     let analysis =
