@@ -71,7 +71,7 @@ const ROWS: [Row; CheckId::ALL.len()] = [
             "no more known weaknesses of each severity than allowed; one of unknown severity counts as high",
             "各严重级别的已知漏洞不超过上限；级别未知的按高危计",
         ],
-        reads: "osv-scanner JSON, cargo-audit JSON, Trivy JSON, Grype JSON, npm audit JSON, SARIF of scanners",
+        reads: "osv-scanner JSON, cargo-audit JSON, Trivy JSON, Grype JSON, npm audit JSON, SARIF of grype, osv-scanner and the like",
         made_by: "cargo audit --json > audit.json; osv-scanner --format json . > osv.json; trivy image --format json IMAGE > trivy.json",
         then: [
             "use the version that mends it; else waive it by its id, with an owner, a reason and an end",

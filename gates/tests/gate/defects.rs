@@ -148,6 +148,24 @@ fn known_weaknesses_and_what_excuses_them() {
     ends(&analysis.with("bandit.sarif", other.to_vec()), Decision::Error, "analysis/missing:ruff");
 }
 
+/// A scan for something else is no scan for weaknesses.
+#[test]
+fn what_looked_for_something_else_proves_nothing() {
+    let unscanned = Release::good().without("audit.json");
+    let secrets = r#"{"SchemaVersion": 2, "ArtifactName": "shop", "ArtifactType": "container_image", "Results": [{"Target": "app.env", "Class": "secret"}]}"#;
+    ends(&unscanned.clone().with("trivy.json", secrets), Decision::Error, "evidence/unreadable");
+    let sarif =
+        r#"{"version": "2.1.0", "runs": [{"tool": {"driver": {"name": "Trivy", "rules": []}}, "results": []}]}"#;
+    ends(&unscanned.clone().with("trivy.sarif", sarif), Decision::Error, "vulnerabilities/missing");
+    let failed = sarif.replace("\"results\"", "\"invocations\": [{\"executionSuccessful\": false}], \"results\"");
+    ends(
+        &unscanned.clone().with("grype.sarif", failed.replace("Trivy", "grype")),
+        Decision::Error,
+        "evidence/unreadable",
+    );
+    assert_eq!(unscanned.with("grype.sarif", sarif.replace("Trivy", "grype")).verdict().decision, Decision::Allow);
+}
+
 #[test]
 fn the_bill_is_of_this_artifact_and_plausible() {
     let good = Release::good;

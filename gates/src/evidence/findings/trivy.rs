@@ -26,6 +26,8 @@ struct Metadata {
 #[serde(rename_all = "PascalCase")]
 struct Scanned {
     #[serde(default)]
+    class: String,
+    #[serde(default)]
     vulnerabilities: Vec<Vulnerability>,
 }
 
@@ -48,13 +50,18 @@ pub fn read(text: &str) -> Result<Findings, Refusal> {
     if report.schema_version != 2 {
         return Err(Refusal::new(format!("Trivy's schema version {}; 2 is read", report.schema_version)));
     }
-    if report.results.is_empty() {
+    // Results of other scanners of its, such as for secrets, say nothing of
+    // packages.
+    if !report.results.iter().any(|scanned| ["os-pkgs", "lang-pkgs"].contains(&scanned.class.as_str())) {
         let what = report.artifact_type.as_deref().unwrap_or("nothing");
         let next = [
             "see that Trivy finds what to scan (lock files, an image), and run it with --scanners vuln",
             "确认 Trivy 找到扫描对象（锁文件、镜像），并加上 --scanners vuln",
         ];
-        return Err(Refusal::new(format!("no result: {what} was looked at, and nothing found to scan")).next(next));
+        return Err(Refusal::new(format!(
+            "no package: {what} was looked at, and nothing found to scan for weaknesses"
+        ))
+        .next(next));
     }
     let mut findings = Findings::new("Trivy", Scan::Vulnerabilities);
     let digests = report.metadata.into_iter().flat_map(|metadata| metadata.repo_digests);

@@ -25,8 +25,8 @@ pub fn read(text: &str) -> Result<Timing, Refusal> {
     };
     let missing = |what: &str| {
         Refusal::new(format!("k6: {what} is missing")).next([
-            "keep http_req_duration and http_reqs in the summary",
-            "在汇总中保留 http_req_duration 和 http_reqs",
+            "keep http_req_duration, http_req_failed and http_reqs in the summary",
+            "在汇总中保留 http_req_duration、http_req_failed 和 http_reqs",
         ])
     };
     let duration = values(DURATION).ok_or_else(|| missing(DURATION))?;
@@ -35,13 +35,11 @@ pub fn read(text: &str) -> Result<Timing, Refusal> {
     let measure =
         Measure { samples: count, mean: number("avg")?, deviation: None, p95: Some(number("p(95)")?), requests: true };
     let mut failures = Vec::new();
-    if let Some(failed) = values("http_req_failed") {
-        let share = failed.get("rate").or_else(|| failed.get("value")).and_then(Value::as_f64);
-        match share {
-            Some(share) if share > 0.0 => failures.push(format!("{:.3} % of the requests failed", share * 100.0)),
-            Some(_) => {}
-            None => return Err(missing("the rate of http_req_failed")),
-        }
+    let failed = values("http_req_failed").ok_or_else(|| missing("http_req_failed"))?;
+    let share = failed.get("rate").or_else(|| failed.get("value")).and_then(Value::as_f64);
+    let share = share.ok_or_else(|| missing("the rate of http_req_failed"))?;
+    if share > 0.0 {
+        failures.push(format!("{:.3} % of the requests failed", share * 100.0));
     }
     for (name, metric) in &summary.metrics {
         for (threshold, outcome) in metric.get("thresholds").and_then(Value::as_object).into_iter().flatten() {
