@@ -205,9 +205,10 @@ fn main() -> ExitCode {
         let ours = middle(&mut ours);
         let told = |ran: &Ran| format!("{:.0} ms, {} MiB", ran.took.as_secs_f64() * 1e3, ran.kib / 1024);
         let ratio = |ran: &Ran| format!("{:.1} ×", ran.took.as_secs_f64() / ours.took.as_secs_f64());
-        let [peer_told, peer_ratio] = match peer.is_empty() {
-            true => ["–".to_owned(), "–".to_owned()],
-            false => [told(middle(&mut peer)), ratio(middle(&mut peer))],
+        let [peer_told, peer_ratio] = if peer.is_empty() {
+            ["–", "–"].map(str::to_owned)
+        } else {
+            [told(middle(&mut peer)), ratio(middle(&mut peer))]
         };
         (told(ours), peer_told, peer_ratio, ours.kib, ours.code)
     };
