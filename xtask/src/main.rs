@@ -58,6 +58,8 @@ enum Chore {
         #[arg(long, default_value_t = 60)]
         seconds: u32,
     },
+    /// Ask the release gate about the evidence the last test run left
+    Gate,
     /// Measure, each beside a peer or a limit in the same run
     Bench {
         /// `mining`, `core`, `canary`, `gate`, `objectives` or `tenants` (all when none is named), and what they are told, such as --rounds 3
@@ -79,6 +81,7 @@ fn main() -> ExitCode {
         Chore::Recall { limit, only } => recall::run(limit, &only),
         Chore::Contract { examples } => dist::build().and_then(|()| contract::run(examples)),
         Chore::Fuzz { seconds } => fuzz::run(seconds),
+        Chore::Gate => gate::run(),
         Chore::Bench { arguments } => bench::run(&arguments),
         Chore::Test => suite::all(),
         Chore::TestFast => suite::fast(),

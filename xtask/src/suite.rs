@@ -61,6 +61,7 @@ pub(crate) fn all() -> Result<(), Error> {
     let exact =
         step("coverage of the formulas", report(FORMULAS, &["--show-missing-lines", "--fail-uncovered-lines", "0"])?);
     let measured = bench::sample();
+    let released = gate::run();
     let bad = step(
         "the core's bad versions are bad",
         cargo(&["test", "--quiet", "--locked", "--package", "calculation-core", "--all-features", "--test", "bad"]),
@@ -70,7 +71,6 @@ pub(crate) fn all() -> Result<(), Error> {
     let fuzzed = fuzz::run(fuzz::SAMPLE);
     println!("\n== planted bugs, a sample");
     let recalled = recall::run(RECALL_SAMPLE, "");
-    let released = gate::run();
     println!("\nthe whole took {} s", begun.elapsed().as_secs());
     counts.tell()?;
     measured.and(bad).and(replayed).and(kept).and(fuzzed).and(recalled).and(enough).and(exact).and(released)
