@@ -116,7 +116,13 @@ fn more(count: usize, tongue: Tongue) -> String {
 fn rows(verdict: &Verdict, tongue: Tongue) -> Vec<[String; 3]> {
     let outcome = |checked: &Checked| {
         let weight = checked.weight.map(|weight| format!(" ({weight})")).unwrap_or_default();
-        format!("{}{weight}", checked.outcome.told().to(tongue))
+        let is_waived = checked.findings.iter().any(|finding| !finding.stands());
+        let waived = match (is_waived, tongue) {
+            (false, _) => "",
+            (true, Tongue::En) => ", waived",
+            (true, Tongue::Zh) => "（豁免）",
+        };
+        format!("{}{waived}{weight}", checked.outcome.told().to(tongue))
     };
     let row = |checked: &Checked| {
         [
