@@ -7,6 +7,7 @@
 mod defects;
 mod forms;
 mod large;
+mod mutated;
 mod shop;
 mod signed;
 mod tampered;
