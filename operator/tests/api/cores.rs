@@ -238,8 +238,9 @@ async fn people_steer_what_they_may(stage: &Stage) -> String {
     ] {
         ada.create(action(name, verb, revision, "ada")).await.unwrap();
         stands(stage, name, status, reason).await;
-        let done = stage.admin().must(&path("RolloutAction", name)).await;
-        assert_eq!(condition(&done, "Succeeded")["reason"], "ActionDone", "{done}");
+        // The core's record comes first; the action is told of afterwards.
+        let done = |action: &Value| condition(action, "Succeeded")["reason"] == "ActionDone";
+        until(stage, &path("RolloutAction", name), "it is done", done).await;
     }
     // None is done a second time, and none is for another revision.
     ada.create(action("other", "Abort", &json!("0123456789"), "ada")).await.unwrap();
