@@ -5,6 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a benchmark that cannot go on says where")]
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a benchmark reads clocks and files, and prints")]
 
+#[path = "../peak.rs"]
+mod peak;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -12,6 +15,7 @@ use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use clap::Parser;
+use peak::peak;
 
 /// What the gate may hold while it reads the large release, KiB.
 const MEMORY_KIB: u64 = 128 * 1024;
@@ -45,22 +49,11 @@ struct Ran {
     told: String,
 }
 
-/// Runs a program to its end; memory is looked at every millisecond, and only
-/// grows.
+/// Runs a program to its end.
 fn run(mut command: Command) -> Ran {
     let begun = Instant::now();
     let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    let id = child.id();
-    let watched = std::thread::spawn(move || {
-        let mut most = 0;
-        while let Ok(status) = fs::read_to_string(format!("/proc/{id}/status")) {
-            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            let Some(kib) = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok()) else { break };
-            most = kib;
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        most
-    });
+    let watched = peak(child.id());
     let mut told = String::new();
     std::io::Read::read_to_string(&mut child.stdout.take().unwrap(), &mut told).unwrap();
     let code = child.wait().unwrap().code().unwrap_or(-1);

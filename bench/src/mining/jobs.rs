@@ -11,6 +11,8 @@ use hashinsight_mining::projection::Horizon;
 use hashinsight_mining::{Exact, Fleet, Micro};
 use serde_json::json;
 
+use crate::peak::peak;
+
 /// Models of the rows that are imported, and their power in the catalogue, W.
 const MODELS: [(&str, u32); 4] = [
     ("Antminer S21 200T", 3500),
@@ -148,21 +150,6 @@ pub fn import(program: &Path, folder: &Path) -> (f64, f64, u64) {
     let said: serde_json::Value = serde_json::from_str(&said).unwrap();
     let refused = said["refused"].as_object().unwrap().values().filter_map(serde_json::Value::as_f64).sum();
     (said["accepted"].as_f64().unwrap(), refused, watched.join().unwrap())
-}
-
-/// The most memory a process holds until it ends, KiB, looked at every
-/// millisecond: VmHWM only grows, so the last look misses nothing of note.
-fn peak(id: u32) -> std::thread::JoinHandle<u64> {
-    std::thread::spawn(move || {
-        let mut most = 0;
-        while let Ok(status) = std::fs::read_to_string(format!("/proc/{id}/status")) {
-            let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
-            let Some(kib) = line.and_then(|line| line.trim().strip_suffix(" kB")?.trim().parse().ok()) else { break };
-            most = kib;
-            std::thread::sleep(std::time::Duration::from_millis(1));
-        }
-        most
-    })
 }
 
 fn site() -> Site {

@@ -5,6 +5,8 @@
 #![allow(clippy::disallowed_methods, clippy::print_stdout, reason = "a benchmark reads clocks and files, and prints")]
 
 mod jobs;
+#[path = "../peak.rs"]
+mod peak;
 mod peer;
 
 use std::path::PathBuf;
